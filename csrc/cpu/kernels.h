@@ -1,0 +1,30 @@
+// The CPU kernels, one table per instruction set; which one runs is decided once, at load time.
+#pragma once
+
+#include "csrc/cpu/leaky_kernel_api.h"
+#include "csrc/cpu/mine_kernel_api.h"
+#include "csrc/cpu/random_kernel_api.h"
+
+namespace midiff {
+
+struct Kernels {
+  const char* instruction_set;  // "avx512", "avx2" or "baseline"
+  LeakyKernels leaky;
+  MineKernels mine;
+  RandomKernels random;
+};
+
+// The best table this processor can run; the environment variable MIDIFF_CPU names a lesser one.
+const Kernels& kernels();
+
+namespace avx512 {
+extern const Kernels table;
+}
+namespace avx2 {
+extern const Kernels table;
+}
+namespace baseline {
+extern const Kernels table;
+}
+
+}  // namespace midiff
