@@ -1,0 +1,230 @@
+"""The leaky tanh RNN as a module."""
+
+from __future__ import annotations
+
+from typing import Literal, overload
+
+import torch
+from torch import Tensor, nn
+
+from ..ops import leaky as op
+from ..ops.random import Purpose
+from . import init
+
+# Streams of (WEIGHTS, step): one per weight of the network; see also readout.py.
+RECURRENT_STREAM = 0
+INPUT_STREAM = 1
+
+
+class LeakyRNN(nn.Module):
+    """Leaky tanh RNN: ``x_t = (1-α) x_{t-1} + α (W_ih i_t + W_hh tanh x_{t-1} + b) + ξ_t``.
+
+    The noise ξ ~ N(0, noise_std²) is added outside α, per sequence, step and unit (Tomoda et al.
+    2025). Elman's RNN is ``alpha=1``. The states are x; the rates are tanh x.
+
+    Parameters: ``weight_ih_l0 [N, I]``, ``weight_hh_l0 [N, N]``, ``bias_l0 [N]``, with a leading E
+    for an ensemble. Initially weight_hh ~ N(0, 1/N), weight_ih is Glorot uniform, the bias zero;
+    see :meth:`reset_parameters` and :mod:`midiff_fast.nn.init`. For a feedback from the readout
+    see :func:`midiff_fast.nn.fold_feedback`.
+
+    Args:
+        input_size: inputs I.
+        hidden_size: units N.
+        alpha: leak rate α, the time step in units of the time constant.
+        noise_std: standard deviation of the noise that is drawn where none is given.
+        batch_first: input and states are [B, T, ·] instead of [T, B, ·].
+        ensemble: number of members E; None for a single network without the ensemble axis.
+        backend: "auto", "fused" or "eager".
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        alpha: float = 0.1,
+        noise_std: float = 0.0,
+        batch_first: bool = False,
+        ensemble: int | None = None,
+        backend: op.Backend = "auto",
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        if input_size < 1:
+            raise ValueError(f"input_size: expected at least 1, got {input_size}")
+        if hidden_size < 1:
+            raise ValueError(f"hidden_size: expected at least 1, got {hidden_size}")
+        if not noise_std >= 0.0:
+            raise ValueError(f"noise_std: expected a number >= 0, got {noise_std}")
+        self.input_size = input_size
+        self.hidden_size = hidden_size
+        self.alpha = alpha
+        self.noise_std = noise_std
+        self.batch_first = batch_first
+        self.ensemble = ensemble
+        self.backend: op.Backend = backend
+
+        def parameter(*size: int) -> nn.Parameter:
+            lead = () if ensemble is None else (ensemble,)
+            return nn.Parameter(torch.empty(*lead, *size, device=device, dtype=dtype))
+
+        self.weight_ih_l0 = parameter(hidden_size, input_size)
+        self.weight_hh_l0 = parameter(hidden_size, hidden_size)
+        self.bias_l0 = parameter(hidden_size)
+        self.reset_parameters()
+
+    @torch.no_grad()
+    def reset_parameters(self, seeds: Tensor | None = None, *, gain: float = 1.0) -> None:
+        """Draw initial values: weight_hh ~ N(0, gain²/N), weight_ih Glorot uniform, bias zero.
+
+        They are keyed by ``seeds: [E] int64`` ([1] without ensemble), so that each member gets
+        what its seed gives alone; None draws the seeds from torch's generator.
+        """
+        seeds = init.draw_seeds(self.ensemble) if seeds is None else seeds
+        dtype = self.weight_hh_l0.dtype
+        units = self.hidden_size
+        recurrent = init.gaussian(
+            seeds, Purpose.WEIGHTS, RECURRENT_STREAM, units, gain=gain, dtype=dtype
+        )
+        inputs = init.glorot_uniform(
+            seeds, Purpose.WEIGHTS, INPUT_STREAM, units, self.input_size, dtype=dtype
+        )
+        single = self.ensemble is None
+        self.weight_hh_l0.copy_(recurrent[0] if single else recurrent)
+        self.weight_ih_l0.copy_(inputs[0] if single else inputs)
+        self.bias_l0.zero_()
+
+    @overload
+    def forward(
+        self,
+        input: Tensor,
+        h0: Tensor | None = None,
+        noise: Tensor | None = None,
+        *,
+        keep: Literal["all"] = "all",
+    ) -> tuple[Tensor, Tensor]: ...
+
+    @overload
+    def forward(
+        self,
+        input: Tensor,
+        h0: Tensor | None = None,
+        noise: Tensor | None = None,
+        *,
+        keep: Literal["last"],
+    ) -> tuple[None, Tensor]: ...
+
+    def forward(
+        self,
+        input: Tensor,
+        h0: Tensor | None = None,
+        noise: Tensor | None = None,
+        *,
+        keep: Literal["all", "last"] = "all",
+    ) -> tuple[Tensor | None, Tensor]:
+        """Run the network over a batch of sequences, or over one.
+
+        Args:
+            input: [T, B, I], or [B, T, I] with ``batch_first``, or [T, I] for one sequence. An
+                ensemble takes an E in front of each.
+            h0: initial states [B, N] ([N] for one sequence; E in front), or None for zeros.
+            noise: ξ, of the states' shape, used as it is; None draws it from torch's generator
+                if ``noise_std`` is not zero, in training and in evaluation alike.
+            keep: "last" keeps no states but the last, which saves memory where no gradient is
+                asked for (a washout).
+
+        Returns:
+            The states, [T, B, N] or [B, T, N] or [T, N] (None for ``keep="last"``), and the last
+            state [B, N] or [N] (h0 if T is 0); E in front in an ensemble.
+
+        Raises:
+            ValueError: an argument of the wrong rank or size.
+            TypeError: an argument of another dtype or device than the weights.
+        """
+        batched = self._check_input(input)
+        single = self.ensemble is None
+        source = self._to_op(input, batched)  # [E, B, T, I]
+        members, batch, steps, _ = source.shape
+        size = (members, batch, steps, self.hidden_size)
+        if h0 is None:
+            initial = source.new_zeros(members, batch, self.hidden_size)
+        else:
+            self._check_shape("h0", h0, self._outer(size, batched, time=False))
+            initial = h0 if batched else h0.unsqueeze(-2)
+            initial = initial[None] if single else initial
+        drawn: Tensor | None = None
+        if noise is not None:
+            self._check_shape("noise", noise, self._outer(size, batched, time=True))
+            drawn = self._to_op(noise, batched)
+        elif self.noise_std > 0.0:
+            drawn = torch.randn(size, dtype=source.dtype, device=source.device) * self.noise_std
+        weights = [self.weight_ih_l0, self.weight_hh_l0, self.bias_l0]
+        weight_ih, weight_hh, bias = (w[None] if single else w for w in weights)
+        result = op.leaky_rnn(
+            source,
+            initial,
+            weight_ih,
+            weight_hh,
+            bias,
+            self.alpha,
+            drawn,
+            keep=keep,
+            backend=self.backend,
+        )
+        if keep == "last":
+            return None, self._last(result, batched)
+        last = result[:, :, -1] if steps else initial
+        return self._from_op(result, batched), self._last(last, batched)
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.input_size}, {self.hidden_size}, alpha={self.alpha}, "
+            f"noise_std={self.noise_std}, batch_first={self.batch_first}, ensemble={self.ensemble}"
+        )
+
+    def _check_input(self, input: Tensor) -> bool:
+        """Whether the input has a batch axis."""
+        lead = "" if self.ensemble is None else f"{self.ensemble}, "
+        rank = 2 if self.ensemble is None else 3
+        fits = input.dim() in (rank, rank + 1) and input.shape[-1] == self.input_size
+        if not fits or (self.ensemble is not None and input.shape[0] != self.ensemble):
+            axes = "B, T" if self.batch_first else "T, B"
+            raise ValueError(
+                f"input: expected [{lead}{axes}, {self.input_size}] or "
+                f"[{lead}T, {self.input_size}], got {list(input.shape)}"
+            )
+        return input.dim() == rank + 1
+
+    def _check_shape(self, name: str, tensor: Tensor, expected: list[int]) -> None:
+        if list(tensor.shape) != expected:
+            raise ValueError(f"{name}: expected {expected}, got {list(tensor.shape)}")
+
+    def _outer(self, size: tuple[int, int, int, int], batched: bool, *, time: bool) -> list[int]:
+        """The shape a caller uses for [E, B, T, N], or for [E, B, N] without time."""
+        members, batch, steps, units = size
+        inner = [steps] if time else []
+        if batched:
+            inner = [batch, *inner] if self.batch_first or not time else [*inner, batch]
+        return ([] if self.ensemble is None else [members]) + [*inner, units]
+
+    def _to_op(self, tensor: Tensor, batched: bool) -> Tensor:
+        """From the caller's axes to [E, B, T, ·]."""
+        if not batched:
+            tensor = tensor.unsqueeze(-3)
+        elif not self.batch_first:
+            tensor = tensor.transpose(-3, -2)
+        return tensor[None] if self.ensemble is None else tensor
+
+    def _from_op(self, tensor: Tensor, batched: bool) -> Tensor:
+        """From [E, B, T, ·] to the caller's axes."""
+        if self.ensemble is None:
+            tensor = tensor[0]
+        if not batched:
+            return tensor.squeeze(-3)
+        return tensor if self.batch_first else tensor.transpose(-3, -2)
+
+    def _last(self, last: Tensor, batched: bool) -> Tensor:
+        if self.ensemble is None:
+            last = last[0]
+        return last if batched else last.squeeze(-2)
