@@ -1,1 +1,6 @@
+"""Tasks: signals to learn, as functions of keyed random numbers."""
 
+from .base import Signals, Task
+from .working_memory import WorkingMemory
+
+__all__ = ["Signals", "Task", "WorkingMemory"]

@@ -1,0 +1,41 @@
+"""What a task offers to training and analysis: signals, a loss, an accuracy, and its target sets."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+from torch import Tensor
+
+
+class Signals(NamedTuple):
+    """One batch of signals for every member of an ensemble."""
+
+    input: Tensor  # [E, B, T, I]
+    target: Tensor  # [E, B, T, O]
+
+
+class Task(ABC):
+    """A task that an ensemble of networks learns; every method keeps the ensemble axis E.
+
+    ``target_sets`` holds the outputs of each of the two jobs, ``input_sets`` the input lines that
+    belong to each of them (empty where the inputs are shared): the separation indices compare them.
+    """
+
+    input_size: int
+    output_size: int
+    output_names: tuple[str, ...]
+    target_sets: tuple[tuple[int, ...], ...]
+    input_sets: tuple[tuple[int, ...], ...]
+
+    @abstractmethod
+    def draw(self, seeds: Tensor, step: int, batch: int, steps: int) -> Signals:
+        """Fresh signals, keyed by each member's seed: [E] int64 -> [E, batch, steps, …]."""
+
+    @abstractmethod
+    def loss(self, output: Tensor, target: Tensor) -> Tensor:
+        """The task's loss per member: [E, B, T, O] twice -> [E]."""
+
+    @abstractmethod
+    def accuracy(self, output: Tensor, target: Tensor) -> Tensor:
+        """The score in [0, 1] per member and output: [E, B, T, O] twice -> [E, O]."""
