@@ -1,1 +1,43 @@
+"""Measures of functional and structural differentiation (Tomoda et al. 2025), and whole runs.
 
+The measures are pure functions of arrays (NumPy arrays, lists or torch tensors). ``analyse`` takes
+a run directory and writes every measure of every run to its ``analysis.json``.
+"""
+
+from .adjacency import adjacency_of_correlation, correlation_adjacency, structural_adjacency
+from .blocks import BlockHistograms, weight_blocks, weight_histograms
+from .communities import Communities, communities, normalised_mutual_information
+from .components import PrincipalComponents, principal_components
+from .correlation import pearson, unit_correlation, unit_target_correlation
+from .determination import r_squared
+from .groups import group_labels, halves
+from .modularity import Modularity, modularity
+from .selectivity import Selectivity, selectivity, selectivity_weight_correlation
+from .separation import separation_index, target_set_table
+
+__all__ = [
+    "BlockHistograms",
+    "Communities",
+    "Modularity",
+    "PrincipalComponents",
+    "Selectivity",
+    "adjacency_of_correlation",
+    "communities",
+    "correlation_adjacency",
+    "group_labels",
+    "halves",
+    "modularity",
+    "normalised_mutual_information",
+    "pearson",
+    "principal_components",
+    "r_squared",
+    "selectivity",
+    "selectivity_weight_correlation",
+    "separation_index",
+    "structural_adjacency",
+    "target_set_table",
+    "unit_correlation",
+    "unit_target_correlation",
+    "weight_blocks",
+    "weight_histograms",
+]
