@@ -1,0 +1,174 @@
+"""The two steps that training alternates: one of the critic, one of the model.
+
+Both take every random number as an argument, so that given numbers give a given step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from .. import functional
+from ..nn import MINE, LeakyRNN, Readout
+from ..reference import CriticWeights
+from ..tasks import Signals, Task
+from ..tasks.reduce import member_sum
+from .optimizers import Optimizer
+
+
+@dataclass(frozen=True)
+class Networks:
+    """The three networks of an ensemble of runs.
+
+    ``critic_members [M]`` are the members that have a critic (the critic's ensemble has M ≤ E of
+    them), None for all; ``critic`` is None where no member has one.
+    """
+
+    rnn: LeakyRNN
+    readout: Readout
+    critic: MINE | None
+    critic_members: Tensor | None = None
+
+    def model_parameters(self) -> dict[str, Tensor]:
+        """The model's weights by the name they have on disk, each [E, …]."""
+        return {
+            "weight_ih": self.rnn.weight_ih_l0,
+            "weight_hh": self.rnn.weight_hh_l0,
+            "bias": self.rnn.bias_l0,
+            "weight_out": self.readout.weight,
+            "bias_out": self.readout.bias,
+        }
+
+    def critic_parameters(self) -> dict[str, Tensor]:
+        """The critic's weights by their names, each [M, …]; empty without a critic."""
+        if self.critic is None:
+            return {}
+        return {n: w for n, w in self.critic.weights()._asdict().items() if w is not None}
+
+
+class Sequences(NamedTuple):
+    """What one pass of the model is run on; T counts the transient and the learned steps."""
+
+    signals: Signals  # [E, B, T, I], [E, B, T, O]
+    initial_state: Tensor  # [E, B, N]
+    noise: Tensor | None  # [E, B, T, N], scaled
+
+
+class Samples(NamedTuple):
+    """What one evaluation of MINE draws, for the S samples of each of the critic's members M."""
+
+    noise_a: Tensor  # [M, S, N/2], scaled; on the joint pairs
+    noise_b: Tensor  # [M, S, N - N/2]
+    permutation: Tensor  # [M, S] int64
+    subset: Tensor | None = None  # [M, S] int64 into B · T; None for all of them
+
+
+class ModelLosses(NamedTuple):
+    """The terms of the model's loss, each [E], before the step; and its outputs."""
+
+    task: Tensor
+    decay: Tensor
+    mi: Tensor  # nan for members without a critic
+    total: Tensor
+    output: Tensor  # [E, B, T, O]
+
+
+def run_model(rnn: LeakyRNN, sequences: Sequences, transient: int) -> Tensor:
+    """States of the learned steps, after ``transient`` steps without gradient: [E, B, T, N]."""
+    (input, _), state, noise = sequences
+    if transient:
+        early = None if noise is None else noise[:, :, :transient]
+        with torch.no_grad():
+            _, state = rnn(input[:, :, :transient], state, early, keep="last")
+    late = None if noise is None else noise[:, :, transient:]
+    states: Tensor = rnn(input[:, :, transient:], state, late)[0]
+    return states
+
+
+def mutual_information(
+    networks: Networks, states: Tensor, samples: Samples, frozen: bool
+) -> Tensor:
+    """MINE between the rates of the first and the second half of the units: [M] nats.
+
+    Noise is added to the joint pairs only; the shuffled samples of the second half have none.
+
+    Args:
+        states: [E, B, T, N].
+        samples: the draws of this evaluation.
+        frozen: take no gradient for the critic's weights.
+    """
+    critic = networks.critic
+    assert critic is not None
+    if networks.critic_members is not None:
+        states = states[networks.critic_members]
+    rates = torch.tanh(states).flatten(1, 2)
+    if samples.subset is not None:
+        rates = rates.gather(1, samples.subset[:, :, None].expand(-1, -1, rates.shape[2]))
+    a, b = rates[..., : critic.a_size], rates[..., critic.a_size :]
+    weights = critic.weights()
+    if frozen:
+        weights = CriticWeights(*(None if w is None else w.detach() for w in weights))
+    return functional.donsker_varadhan(
+        a + samples.noise_a,
+        b + samples.noise_b,
+        samples.permutation,
+        weights,
+        critic.negative_slope,
+        marginal_b=b,
+        backend=critic.backend,
+    )
+
+
+def critic_step(
+    networks: Networks, optimizer: Optimizer, sequences: Sequences, samples: Samples, transient: int
+) -> Tensor:
+    """One step of the critic towards a tighter bound; the model is frozen.
+
+    Returns:
+        The bound before the step: [M] nats.
+    """
+    with torch.no_grad():
+        states = run_model(networks.rnn, sequences, transient)
+    with torch.enable_grad():
+        mi = mutual_information(networks, states, samples, frozen=False)
+        gradients = torch.autograd.grad(-mi.sum(), optimizer.parameters)
+    optimizer.step(gradients)
+    return mi.detach()
+
+
+def model_step(
+    networks: Networks,
+    optimizer: Optimizer,
+    task: Task,
+    sequences: Sequences,
+    samples: Samples | None,
+    transient: int,
+    mi_weight: Tensor,  # [E]
+    weight_decay: float,
+) -> ModelLosses:
+    """One step of the model on ``task loss + c Σ w² + λ MI``; the critic is frozen.
+
+    The decay covers the three matrices and not the biases.
+    """
+    with torch.enable_grad():
+        states = run_model(networks.rnn, sequences, transient)
+        output = networks.readout(states)
+        task_loss = task.loss(output, sequences.signals.target[:, :, transient:])
+        matrices = (networks.rnn.weight_ih_l0, networks.rnn.weight_hh_l0, networks.readout.weight)
+        decay = weight_decay * sum(member_sum(w.square()) for w in matrices)
+        total = task_loss + decay
+        mi = torch.full_like(task_loss, float("nan"))
+        if networks.critic is not None and samples is not None:
+            estimate = mutual_information(networks, states, samples, frozen=True)
+            if networks.critic_members is None:
+                mi, total = estimate, total + mi_weight * estimate
+            else:
+                members = networks.critic_members
+                mi = mi.index_copy(0, members, estimate)
+                total = total.index_add(0, members, mi_weight[members] * estimate)
+        gradients = torch.autograd.grad(total.sum(), optimizer.parameters)
+    optimizer.step(gradients)
+    return ModelLosses(*(t.detach() for t in (task_loss, decay, mi, total, output)))
