@@ -41,15 +41,15 @@ def changed(matrix: Any, row: int, column: int, value: float) -> Any:
     ids=str,
 )
 def test_groups(groups: Any) -> None:
-    with pytest.raises(ValueError, match="^groups: "):
+    with pytest.raises(ValueError, match=r"^groups: "):
         analysis.modularity(GRAPH, groups)
-    with pytest.raises(ValueError, match="^groups: "):
+    with pytest.raises(ValueError, match=r"^groups: "):
         analysis.separation_index(np.ones((2, 4)), groups)
 
 
 @pytest.mark.parametrize("groups", [[0, 0, 0, 0], [0, 1, 2, 2], [[0], [1], [2, 3]]], ids=str)
 def test_separation_needs_two_groups(groups: Any) -> None:
-    with pytest.raises(ValueError, match="^groups: expected 2 groups"):
+    with pytest.raises(ValueError, match=r"^groups: expected 2 groups"):
         analysis.separation_index(np.ones((2, 4)), groups)
 
 

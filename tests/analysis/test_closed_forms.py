@@ -50,9 +50,11 @@ def test_two_disconnected_halves_reach_the_maximum() -> None:
     block = np.ones((3, 3)) - np.eye(3)
     adjacency = np.kron(np.eye(2), block)
     found = analysis.modularity(adjacency, analysis.halves(6))
-    assert found.raw == pytest.approx(0.5) and found.normalised == pytest.approx(1.0)
+    assert found.raw == pytest.approx(0.5)
+    assert found.normalised == pytest.approx(1.0)
     split = analysis.communities(adjacency, analysis.halves(6))
-    assert split.agreement == pytest.approx(1.0) and split.modularity == pytest.approx(0.5)
+    assert split.agreement == pytest.approx(1.0)
+    assert split.modularity == pytest.approx(0.5)
 
 
 def test_one_group_of_all_units_has_no_modularity() -> None:
@@ -122,7 +124,8 @@ def test_weight_blocks_read_from_source_to_goal() -> None:
 def test_weight_histograms_count_every_weight_once() -> None:
     weights = np.random.default_rng(0).normal(size=(10, 10))
     found = analysis.weight_histograms(weights, analysis.halves(10), bins=7)
-    assert len(found.edges) == 8 and found.edges[0] == -found.edges[-1]
+    assert len(found.edges) == 8
+    assert found.edges[0] == -found.edges[-1]
     assert {int(counts.sum()) for counts in found.counts.values()} == {25}
 
 

@@ -17,8 +17,8 @@ BITS = [[0], [1]]
 LINES = [[0, 1], [2, 3]]
 
 # float32 sums of theirs leave about 1e-7; theirs in float64 agree to rounding.
-SINGLE = {"rel": 2e-6}
-DOUBLE = {"rel": 1e-10}
+SINGLE = 2e-6
+DOUBLE = 1e-10
 
 
 @pytest.fixture(scope="module")
@@ -37,15 +37,15 @@ GROUPS = analysis.halves(40)
 def test_structural_modularity(reference: Mapping[str, Any]) -> None:
     # stored weights multiply row vectors: [from, to]
     found = analysis.modularity(analysis.structural_adjacency(reference["W_rec"].T), GROUPS)
-    assert found.raw == pytest.approx(float(reference["Q_str"]), **SINGLE)
-    assert found.maximum == pytest.approx(float(reference["Q_str_max"]), **SINGLE)
+    assert found.raw == pytest.approx(float(reference["Q_str"]), rel=SINGLE)
+    assert found.maximum == pytest.approx(float(reference["Q_str_max"]), rel=SINGLE)
     assert found.normalised == pytest.approx(found.raw / found.maximum)
 
 
 def test_functional_modularity(reference: Mapping[str, Any]) -> None:
     found = analysis.modularity(analysis.correlation_adjacency(reference["x"]), GROUPS)
-    assert found.raw == pytest.approx(float(reference["Q_corr"]), **DOUBLE)
-    assert found.maximum == pytest.approx(float(reference["Q_corr_max"]), **DOUBLE)
+    assert found.raw == pytest.approx(float(reference["Q_corr"]), rel=DOUBLE)
+    assert found.maximum == pytest.approx(float(reference["Q_corr_max"]), rel=DOUBLE)
 
 
 def test_correlations(reference: Mapping[str, Any], correlations: Any) -> None:
@@ -62,7 +62,7 @@ def test_separation_indices(reference: Mapping[str, Any], correlations: Any) -> 
     }
     for name, table in tables.items():
         found = analysis.separation_index(table, GROUPS)
-        assert found == pytest.approx(float(reference[name]), **SINGLE), name
+        assert found == pytest.approx(float(reference[name]), rel=SINGLE), name
 
 
 def test_selectivity(reference: Mapping[str, Any], correlations: Any) -> None:
