@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <initializer_list>
 
 namespace midiff {
 namespace {
@@ -10,18 +11,31 @@ const Kernels& choose() {
 #if defined(__x86_64__)
   const char* wish = std::getenv("MIDIFF_CPU");
   const bool any = wish == nullptr || *wish == '\0';
-  const bool has_avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-  const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-                        __builtin_cpu_supports("bmi2");
-  if (has_avx512 && (any || std::strcmp(wish, "avx512") == 0)) return avx512::table;
-  if (has_avx2 && (any || std::strcmp(wish, "avx512") == 0 || std::strcmp(wish, "avx2") == 0))
-    return avx2::table;
+  // From the best down to the wished one, the first that runs.
+  bool allowed = any;
+  for (const Kernels* table : {&avx512::table, &avx2::table}) {
+    allowed = allowed || std::strcmp(wish, table->instruction_set) == 0;
+    if (allowed && runs_here(*table)) return *table;
+  }
 #endif
   return baseline::table;
 }
 
 }  // namespace
+
+bool runs_here(const Kernels& table) {
+#if defined(__x86_64__)
+  if (&table == &avx512::table)
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+           runs_here(avx2::table);
+  if (&table == &avx2::table)
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+           __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") &&
+           __builtin_cpu_supports("popcnt");
+#endif
+  return &table == &baseline::table;
+}
 
 const Kernels& kernels() {
   static const Kernels& chosen = choose();

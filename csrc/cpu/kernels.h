@@ -17,6 +17,9 @@ struct Kernels {
 // The best table this processor can run; the environment variable MIDIFF_CPU names a lesser one.
 const Kernels& kernels();
 
+// Whether this processor has the table's instructions.
+bool runs_here(const Kernels& table);
+
 namespace avx512 {
 extern const Kernels table;
 }

@@ -1,16 +1,24 @@
 // Vectors of the instruction set this file is being compiled for (GNU vector extensions).
 //
 // Included by kernels only, inside the file of one instruction set (avx512.cpp, avx2.cpp,
-// baseline.cpp), which defines MF_ISA and MF_VECTOR_BYTES. Arithmetic, comparison and `mask ? x : y`
-// are the compiler's own operators; what is here is what they lack.
+// baseline.cpp), which defines MF_ISA and MF_VECTOR_BYTES. Arithmetic, comparison and `mask ? x :
+// y` are the compiler's own operators; what is here is what they lack.
 #pragma once
+
+#include <cstdint>
+#include <type_traits>
+#include <utility>
 
 #include "csrc/common/macros.h"
 
 namespace midiff::MF_ISA {
 
 template <class T>
-using Vec [[gnu::vector_size(MF_VECTOR_BYTES)]] = T;
+struct VecOf {
+  using type [[gnu::vector_size(MF_VECTOR_BYTES)]] = T;
+};
+template <class T>
+using Vec = typename VecOf<T>::type;
 
 // Elements of type T in one vector.
 template <class T>
@@ -31,6 +39,62 @@ MF_HD void store(T* target, Vec<T> value) {
 template <class T>
 MF_HD Vec<T> broadcast(T value) {
   return value - Vec<T>{};
+}
+
+namespace detail {
+
+template <class T, int offset, int... index>
+MF_HD Vec<T> interleave(Vec<T> a, Vec<T> b, std::integer_sequence<int, index...>) {
+  constexpr int lanes = kLanes<T>;
+#if defined(__clang__)
+  return __builtin_shufflevector(a, b, (offset + index / 2 + (index % 2) * lanes)...);
+#else
+  using Index = decltype(a < b);  // integers as wide as T
+  return __builtin_shuffle(a, b, Index{(offset + index / 2 + (index % 2) * lanes)...});
+#endif
+}
+
+}  // namespace detail
+
+// a0 b0 a1 b1 … : the first and the second half of two vectors taken in turns.
+template <class V>
+MF_HD V interleave_low(V a, V b) {
+  using T = std::decay_t<decltype(a[0])>;
+  return detail::interleave<T, 0>(a, b, std::make_integer_sequence<int, kLanes<T>>());
+}
+template <class V>
+MF_HD V interleave_high(V a, V b) {
+  using T = std::decay_t<decltype(a[0])>;
+  return detail::interleave<T, kLanes<T> / 2>(a, b, std::make_integer_sequence<int, kLanes<T>>());
+}
+
+MF_HD Vec<float> square_root(Vec<float> value) {
+#if defined(__x86_64__) && MF_VECTOR_BYTES == 64
+  return _mm512_sqrt_ps(value);
+#elif defined(__x86_64__) && MF_VECTOR_BYTES == 32
+  return _mm256_sqrt_ps(value);
+#elif defined(__x86_64__)
+  return _mm_sqrt_ps(value);
+#else
+  for (int lane = 0; lane < kLanes<float>; ++lane) value[lane] = __builtin_sqrtf(value[lane]);
+  return value;
+#endif
+}
+
+// Full products of the low 32 bits of each 64-bit lane.
+MF_HD Vec<uint64_t> multiply_low_halves(Vec<uint64_t> a, Vec<uint64_t> b) {
+#if defined(__x86_64__) && MF_VECTOR_BYTES == 64
+  return reinterpret_cast<Vec<uint64_t>>(
+      _mm512_mul_epu32(reinterpret_cast<__m512i>(a), reinterpret_cast<__m512i>(b)));
+#elif defined(__x86_64__) && MF_VECTOR_BYTES == 32
+  return reinterpret_cast<Vec<uint64_t>>(
+      _mm256_mul_epu32(reinterpret_cast<__m256i>(a), reinterpret_cast<__m256i>(b)));
+#elif defined(__x86_64__)
+  return reinterpret_cast<Vec<uint64_t>>(
+      _mm_mul_epu32(reinterpret_cast<__m128i>(a), reinterpret_cast<__m128i>(b)));
+#else
+  return (a & 0xFFFFFFFFull) * (b & 0xFFFFFFFFull);
+#endif
 }
 
 }  // namespace midiff::MF_ISA

@@ -61,7 +61,8 @@ inline void check_cpu(const Tensor& tensor, const char* name) {
 }
 
 // Calls `function` with a value of type float or double, whose type is the tensor's element type:
-//   dispatch_floating(input.scalar_type(), "input", [&](auto zero) { using T = decltype(zero); ... });
+//   dispatch_floating(input.scalar_type(), "input", [&](auto zero) { using T = decltype(zero); ...
+//   });
 template <class Function>
 decltype(auto) dispatch_floating(ScalarType dtype, const char* name, Function&& function) {
   check_floating(dtype, name);
