@@ -12,13 +12,16 @@ from .correlation import pearson, unit_correlation, unit_target_correlation
 from .determination import r_squared
 from .groups import group_labels, halves
 from .modularity import Modularity, modularity
+from .precedence import THRESHOLDS, Precedence, onset, precedence, precedence_sweep
 from .selectivity import Selectivity, selectivity, selectivity_weight_correlation
 from .separation import separation_index, target_set_table
 
 __all__ = [
+    "THRESHOLDS",
     "BlockHistograms",
     "Communities",
     "Modularity",
+    "Precedence",
     "PrincipalComponents",
     "Selectivity",
     "adjacency_of_correlation",
@@ -28,7 +31,10 @@ __all__ = [
     "halves",
     "modularity",
     "normalised_mutual_information",
+    "onset",
     "pearson",
+    "precedence",
+    "precedence_sweep",
     "principal_components",
     "r_squared",
     "selectivity",
