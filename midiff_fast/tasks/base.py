@@ -1,4 +1,4 @@
-"""What a task offers to training and analysis: signals, a loss, an accuracy, and its target sets."""
+"""What a task offers to training and analysis: signals, a loss, an accuracy, target sets."""
 
 from __future__ import annotations
 

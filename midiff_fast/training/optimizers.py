@@ -78,7 +78,8 @@ class Optimizer(ABC):
     def load_state_dict(self, state: dict[str, object]) -> None:
         """Continue from a ``state_dict`` of an optimizer of the same parameters."""
         steps, averages = state["steps"], state["averages"]
-        assert isinstance(steps, int) and isinstance(averages, dict)
+        assert isinstance(steps, int)
+        assert isinstance(averages, dict)
         self.steps = steps
         for slot in self.slots:
             for own, saved in zip(self.averages[slot], averages[slot], strict=True):

@@ -1,4 +1,4 @@
-"""Four alternating steps against the authors' own numbers: optimizer, clipping, loss, MINE noise."""
+"""Four alternating steps against the authors' own numbers, printed by their code."""
 
 from __future__ import annotations
 

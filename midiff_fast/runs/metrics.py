@@ -1,0 +1,85 @@
+"""metrics.csv: a row per epoch and member."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .config import Member
+
+
+def column_names(outputs: int) -> list[str]:
+    """The columns, for a task with so many outputs."""
+    return [
+        "epoch",
+        "member",
+        "seed",
+        "mi_weight",
+        "accuracy",
+        *(f"accuracy_{output + 1}" for output in range(outputs)),
+        "task_loss",
+        "decay_loss",
+        "mi_critic",  # nats, in the last critic step of the epoch
+        "mi_model",  # nats, in the model step
+        "seconds",  # wall-clock time of the epoch, of the whole ensemble
+    ]
+
+
+@dataclass(frozen=True)
+class EpochMetrics:
+    """What one epoch says about one member; MI is nan where no critic was trained."""
+
+    epoch: int
+    member: Member
+    accuracy: float
+    accuracies: tuple[float, ...]
+    task_loss: float
+    decay_loss: float
+    mi_critic: float
+    mi_model: float
+    seconds: float
+
+    def row(self) -> list[str]:
+        """The row of the file; shortest digits that read back to the same number."""
+        values = [self.task_loss, self.decay_loss, self.mi_critic, self.mi_model]
+        return [
+            str(self.epoch),
+            str(self.member.index),
+            str(self.member.seed),
+            repr(self.member.mi_weight),
+            f"{self.accuracy:.6g}",
+            *(f"{accuracy:.6g}" for accuracy in self.accuracies),
+            *("" if math.isnan(value) else f"{value:.8g}" for value in values),
+            f"{self.seconds:.3f}",
+        ]
+
+
+class MetricsTable:
+    """The rows so far, in memory; written whole."""
+
+    def __init__(self, columns: Sequence[str]) -> None:
+        self.columns = list(columns)
+        self._rows: list[list[str]] = []
+
+    def add(self, metrics: EpochMetrics) -> None:
+        """Append a row."""
+        self._rows.append(metrics.row())
+
+    def to_csv(self) -> str:
+        """The file's content."""
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(self.columns)
+        writer.writerows(self._rows)
+        return out.getvalue()
+
+    @classmethod
+    def from_csv(cls, text: str, last_epoch: int) -> MetricsTable:
+        """Read a file back, without the rows after ``last_epoch``."""
+        reader = csv.reader(io.StringIO(text))
+        table = cls(next(reader))
+        table._rows = [row for row in reader if int(row[0]) <= last_epoch]
+        return table

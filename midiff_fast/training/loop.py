@@ -1,0 +1,217 @@
+"""Trains an ensemble of runs into a directory: epochs, files, interruption, resume."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import FrameType
+
+import numpy as np
+import torch
+
+from .. import _load
+from ..runs import ConfigError, EpochMetrics, MetricsTable, RunConfig, RunDirectory
+from ..runs.directory import Arrays
+from ..runs.metrics import column_names
+from .trainer import DivergedError, Trainer
+
+
+@dataclass(frozen=True)
+class Status:
+    """How far a training is; reported after every pass."""
+
+    passes: int
+    total_passes: int
+    epoch: int
+    total_epochs: int
+    latest: tuple[EpochMetrics, ...] = ()  # of the last finished epoch
+
+
+Report = Callable[[Status], None]
+
+
+def train(
+    config: RunConfig, directory: str | Path, *, report: Report = lambda status: None
+) -> RunDirectory:
+    """Train the ensemble that ``config`` describes, or go on with it where it stopped.
+
+    The result does not depend on where it was stopped: a resumed training ends in the same bits.
+    SIGINT and SIGTERM end it after the current epoch, with a checkpoint.
+
+    Args:
+        config: what to train.
+        directory: where the run is, or is going to be, on disk.
+        report: called after every pass.
+
+    Returns:
+        The directory of the finished run.
+
+    Raises:
+        RunError: the directory holds another configuration's run, or cannot be written to.
+        ConfigError: the configuration asks for the fused ops and they are not built.
+        DivergedError: a loss is not finite; the last good checkpoint is kept.
+        KeyboardInterrupt: it was asked to stop; the checkpoint holds all finished epochs.
+    """
+    if config.compute.backend == "fused" and not _load.available:
+        raise ConfigError(f'compute.backend = "fused" is not possible: {_load.reason}')
+    place = RunDirectory(directory)
+    place.claim(config)
+    with _matmul_precision(config.compute.precision), _stop_request() as stop_requested:
+        _Loop(config, place, report, stop_requested).run()
+    return place
+
+
+class _Loop:
+    def __init__(
+        self,
+        config: RunConfig,
+        place: RunDirectory,
+        report: Report,
+        stop_requested: Callable[[], bool],
+    ) -> None:
+        self.config = config
+        self.place = place
+        self.report = report
+        self.stop_requested = stop_requested
+        self.trainer = Trainer(config)
+        self.table = MetricsTable(column_names(self.trainer.task.output_size))
+        self.snapshots: list[tuple[int, Arrays]] = []
+        self.latest: tuple[EpochMetrics, ...] = ()
+        self.saved_epoch = -1
+
+    def run(self) -> None:
+        state = self.place.read_checkpoint()
+        if state is None:
+            self._add_snapshot()
+            self._save()
+        else:
+            self._resume(state)
+        training = self.config.training
+        while self.trainer.pretrained < training.critic_pretraining:
+            self.trainer.pretrain()
+            self._report()
+            self._stop_if_asked()
+        while self.trainer.epoch < training.epochs:
+            self._run_epoch()
+            self._stop_if_asked()
+
+    def _run_epoch(self) -> None:
+        training, trainer = self.config.training, self.trainer
+        start = time.perf_counter()
+        done = self._passes()
+        try:
+            passes = iter(range(done + 1, done + training.critic_steps + 1))
+            metrics = trainer.run_epoch(lambda: self._report(next(passes, None)))
+            seconds = time.perf_counter() - start
+            self.latest = tuple(replace(m, seconds=seconds) for m in metrics)
+            for member in self.latest:
+                self.table.add(member)
+            self._report()
+            last = trainer.epoch == training.epochs
+            snapshot = last or trainer.epoch % training.snapshot_every == 0
+            if snapshot or trainer.epoch % training.checkpoint_every == 0:
+                trainer.check_weights()
+                if snapshot:
+                    self._add_snapshot()
+                self._save()
+        except DivergedError as error:
+            raise DivergedError(
+                f"{error}; the checkpoint of epoch {self.saved_epoch} is kept"
+            ) from None
+
+    def _add_snapshot(self) -> None:
+        weights = self.trainer.networks.model_parameters()
+        arrays = {name: weight.detach().numpy().copy() for name, weight in weights.items()}
+        self.snapshots.append((self.trainer.epoch, arrays))
+
+    def _save(self) -> None:
+        """Write everything; the checkpoint last, since a resume starts from it."""
+        self.place.write_metrics(self.table)
+        if self.snapshots[-1][0] == self.trainer.epoch:
+            self.place.write_snapshots(self._snapshot_arrays())
+        self.place.write_checkpoint(self.trainer.state_dict())
+        self.saved_epoch = self.trainer.epoch
+
+    def _snapshot_arrays(self) -> Arrays:
+        members = self.trainer.members
+        arrays: Arrays = {
+            "epochs": np.array([epoch for epoch, _ in self.snapshots]),
+            "seeds": np.array([member.seed for member in members]),
+            "mi_weight": np.array([member.mi_weight for member in members]),
+        }
+        for name in self.snapshots[0][1]:
+            arrays[name] = np.stack([weights[name] for _, weights in self.snapshots])
+        for name, weight in self.trainer.networks.critic_parameters().items():
+            arrays[f"critic_{name}"] = self.trainer.for_all_members(weight).numpy()
+        return arrays
+
+    def _resume(self, state: dict[str, object]) -> None:
+        """Go back to the checkpoint; what the other files say beyond it is dropped."""
+        self.trainer.load_state_dict(state)
+        self.saved_epoch = self.trainer.epoch
+        self.table = MetricsTable.from_csv(
+            self.place.metrics_path.read_text(), last_epoch=self.trainer.epoch
+        )
+        arrays = self.place.read_snapshots()
+        for index, epoch in enumerate(arrays["epochs"].tolist()):
+            if epoch <= self.trainer.epoch:
+                names = self.trainer.networks.model_parameters()
+                self.snapshots.append((epoch, {name: arrays[name][index] for name in names}))
+
+    def _stop_if_asked(self) -> None:
+        if self.stop_requested():
+            if self.saved_epoch != self.trainer.epoch or self.trainer.epoch == 0:
+                self.trainer.check_weights()
+                self._save()
+            raise KeyboardInterrupt
+
+    def _passes(self) -> int:
+        """Passes done by now."""
+        per_epoch = self.config.training.critic_steps + 1
+        return self.trainer.pretrained + self.trainer.epoch * per_epoch
+
+    def _report(self, passes: int | None = None) -> None:
+        training = self.config.training
+        total = training.critic_pretraining + training.epochs * (training.critic_steps + 1)
+        done = self._passes() if passes is None else passes
+        self.report(Status(done, total, self.trainer.epoch, training.epochs, self.latest))
+
+
+@contextmanager
+def _matmul_precision(precision: str) -> Iterator[None]:
+    """Set torch's precision of float32 products for a while."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision(precision)
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+@contextmanager
+def _stop_request() -> Iterator[Callable[[], bool]]:
+    """Turn the first SIGINT or SIGTERM into a request; the next one acts as before."""
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    requested = False
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in signals}
+
+    def request(number: int, frame: FrameType | None) -> None:
+        nonlocal requested
+        requested = True
+        signal.signal(number, before[signal.Signals(number)])
+
+    for number in signals:
+        signal.signal(number, request)
+    try:
+        yield lambda: requested
+    finally:
+        for number in signals:
+            signal.signal(number, before[number])

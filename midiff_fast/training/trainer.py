@@ -1,0 +1,170 @@
+"""The training of an ensemble in memory: passes, epochs, and the state between them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..runs import EpochMetrics, OptimizerConfig, RunConfig
+from .draws import Draws
+from .networks import build_networks, build_task
+from .optimizers import OPTIMIZERS, Optimizer
+from .steps import ModelLosses, critic_step, model_step
+
+
+class DivergedError(RuntimeError):
+    """A loss or a weight is not finite any more; the message names the epoch and the member."""
+
+
+class Trainer:
+    """An ensemble of runs in training (Tomoda et al. 2025, working-memory study).
+
+    First the critic alone for ``critic_pretraining`` passes. Then every epoch takes
+    ``critic_steps`` passes of the critic, from rest, and one of the model, from a random state;
+    each pass runs on fresh signals with a transient that is not learned.
+    """
+
+    def __init__(self, config: RunConfig) -> None:
+        self.config = config
+        self.members = config.members()
+        self.task = build_task(config)
+        self.networks = build_networks(config, self.task)
+        self.draws = Draws(config, self.task, self.networks)
+        self.mi_weight = torch.tensor([member.mi_weight for member in self.members])
+        self.model_optimizer = _optimizer(config.model_optimizer, self.networks.model_parameters())
+        self.critic_optimizer = _optimizer(
+            config.critic_optimizer, self.networks.critic_parameters()
+        )
+        self.pretrained = 0  # critic passes so far, before the first epoch
+        self.epoch = 0  # epochs so far
+
+    def pretrain(self) -> None:
+        """One critic pass from a random state, before the first epoch."""
+        self._critic_pass(self.pretrained, from_rest=False)
+        self.pretrained += 1
+
+    def run_epoch(self, after_pass: Callable[[], None] = lambda: None) -> list[EpochMetrics]:
+        """One epoch; the metrics of every member (``seconds`` is left at 0).
+
+        Raises:
+            DivergedError: a loss is not finite. The state is then of no further use.
+        """
+        training = self.config.training
+        first = training.critic_pretraining + self.epoch * (training.critic_steps + 1)
+        mi_critic = torch.full((len(self.members),), float("nan"))
+        for step in range(training.critic_steps):
+            mi_critic = self._critic_pass(first + step, from_rest=True)
+            after_pass()
+        index = first + training.critic_steps
+        sequences = self.draws.sequences(index, from_rest=False)
+        losses = model_step(
+            self.networks,
+            self.model_optimizer,
+            self.task,
+            sequences,
+            self.draws.samples(index) if self.networks.critic is not None else None,
+            training.transient,
+            self.mi_weight,
+            training.weight_decay,
+        )
+        after_pass()
+        self.epoch += 1
+        self._check_finite("loss", losses.total)
+        return self._metrics(losses, sequences.signals.target, mi_critic)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that the further training depends on, as tensors and ints."""
+        return {
+            "epoch": self.epoch,
+            "pretrained": self.pretrained,
+            "model": {n: p.detach().clone() for n, p in self.networks.model_parameters().items()},
+            "critic": {n: p.detach().clone() for n, p in self.networks.critic_parameters().items()},
+            "model_optimizer": self.model_optimizer.state_dict(),
+            "critic_optimizer": self.critic_optimizer.state_dict(),
+        }
+
+    @torch.no_grad()
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from a ``state_dict`` of the same configuration."""
+        self.epoch = state["epoch"]
+        self.pretrained = state["pretrained"]
+        for name, parameter in self.networks.model_parameters().items():
+            parameter.copy_(state["model"][name])
+        for name, parameter in self.networks.critic_parameters().items():
+            parameter.copy_(state["critic"][name])
+        self.model_optimizer.load_state_dict(state["model_optimizer"])
+        self.critic_optimizer.load_state_dict(state["critic_optimizer"])
+
+    def check_weights(self) -> None:
+        """Raises DivergedError if a weight of any member is not finite."""
+        for name, parameter in self.networks.model_parameters().items():
+            self._check_finite(name, parameter)
+        for name, parameter in self.networks.critic_parameters().items():
+            self._check_finite(f"critic's {name}", self.for_all_members(parameter, 0.0))
+
+    def for_all_members(self, values: Tensor, missing: float = float("nan")) -> Tensor:
+        """Values of the members that have a critic, [M, …], put in place among all: [E, …]."""
+        values = values.detach()
+        if self.networks.critic_members is None:
+            return values
+        everyone = values.new_full((len(self.members), *values.shape[1:]), missing)
+        return everyone.index_copy(0, self.networks.critic_members, values)
+
+    def _critic_pass(self, index: int, *, from_rest: bool) -> Tensor:
+        """One critic pass; the bound before its step, nan for members without a critic: [E]."""
+        if self.networks.critic is None:
+            return torch.full((len(self.members),), float("nan"))
+        mi = critic_step(
+            self.networks,
+            self.critic_optimizer,
+            self.draws.sequences(index, from_rest=from_rest),
+            self.draws.samples(index),
+            self.config.training.transient,
+        )
+        self._check_finite("mutual information", self.for_all_members(mi, 0.0))
+        return self.for_all_members(mi)
+
+    def _check_finite(self, name: str, values: Tensor) -> None:
+        bad = (
+            ~torch.isfinite(values.detach()).flatten(1).all(1)
+            if values.dim() > 1
+            else (~torch.isfinite(values))
+        )
+        if bool(bad.any()):
+            member = self.members[int(bad.nonzero()[0])]
+            raise DivergedError(
+                f"epoch {self.epoch}: the {name} of member {member.index} (seed {member.seed}, "
+                f"mi_weight {member.mi_weight}) is not finite"
+            )
+
+    def _metrics(
+        self, losses: ModelLosses, target: Tensor, mi_critic: Tensor
+    ) -> list[EpochMetrics]:
+        learned = target[:, :, self.config.training.transient :]
+        accuracy = self.task.accuracy(losses.output, learned)  # [E, O]
+        return [
+            EpochMetrics(
+                epoch=self.epoch,
+                member=member,
+                accuracy=float(accuracy[member.index].mean()),
+                accuracies=tuple(accuracy[member.index].tolist()),
+                task_loss=float(losses.task[member.index]),
+                decay_loss=float(losses.decay[member.index]),
+                mi_critic=float(mi_critic[member.index]),
+                mi_model=float(losses.mi[member.index]),
+                seconds=0.0,
+            )
+            for member in self.members
+        ]
+
+
+def _optimizer(config: OptimizerConfig, parameters: dict[str, Tensor]) -> Optimizer:
+    return OPTIMIZERS[config.name](
+        list(parameters.values()),
+        config.learning_rate,
+        clip_norm=config.clip_norm or None,
+        clip_value=config.clip_value or None,
+    )
