@@ -1,0 +1,181 @@
+"""The command ``midiff``: train, analyse, info.
+
+What needs torch is imported inside the commands, so that help and mistakes answer at once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Functional differentiation of recurrent networks by minimising mutual information.",
+)
+train_app = typer.Typer(no_args_is_help=True, help="Train an ensemble of runs.")
+app.add_typer(train_app, name="train")
+
+console = Console()
+errors = Console(stderr=True, soft_wrap=True)
+
+INTERRUPTED = 130  # the shell's status of a command that SIGINT ended
+
+
+@contextmanager
+def _user_errors() -> Iterator[None]:
+    """One line and status 2 for what the user can mend, 1 for a training that went wrong."""
+    from .runs.errors import UserError
+
+    try:
+        yield
+    except UserError as error:
+        errors.print(f"midiff: {error}", markup=False, highlight=False)
+        raise typer.Exit(2) from None
+
+
+@train_app.command("working-memory")
+def train_working_memory(
+    preset: Annotated[str, typer.Option(help="quick (minutes) or paper (hours).")] = "quick",
+    runs: Annotated[
+        int | None, typer.Option(min=1, help="Runs per λ, with successive seeds.")
+    ] = None,
+    seeds: Annotated[str | None, typer.Option(help="Seeds, as 1001,1002 or 1001-1020.")] = None,
+    mi_weight: Annotated[str | None, typer.Option(help="λ, or several as 0.1,0.05.")] = None,
+    control: Annotated[
+        bool | None,
+        typer.Option("--control/--no-control", help="Train runs with λ = 0 beside the others."),
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(min=0, help="Epochs to train.")] = None,
+    config: Annotated[Path | None, typer.Option(help="A TOML file with some or all keys.")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="One key, as training.epochs=100."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The run's directory [default: runs/working-memory-PRESET]."),
+    ] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
+    analyse: Annotated[bool, typer.Option(help="Analyse the run and write its report.")] = True,
+    show_config: Annotated[
+        bool, typer.Option("--show-config", help="Print the configuration and stop.")
+    ] = False,
+) -> None:
+    """Train the working-memory study; the same command again goes on where it stopped."""
+    from .runs.choose import (
+        choose_config,
+        member_settings,
+        parse_seeds,
+        parse_setting,
+        parse_weights,
+    )
+
+    with _user_errors():
+        given: dict[str, Any] = {} if epochs is None else {"training.epochs": epochs}
+        given |= dict(parse_setting(text) for text in settings or [])
+        chosen = choose_config(preset, config, given)
+        members = member_settings(
+            chosen,
+            runs=runs,
+            seeds=None if seeds is None else parse_seeds(seeds),
+            mi_weight=None if mi_weight is None else parse_weights(mi_weight),
+            control=control,
+        )
+        if members:
+            chosen = choose_config(preset, config, given | members)
+        if show_config:
+            console.print(chosen.to_toml(), end="", markup=False, highlight=False, soft_wrap=True)
+            return
+        _train(chosen, out or Path("runs") / f"working-memory-{preset}", threads)
+        if analyse:
+            _analyse(out or Path("runs") / f"working-memory-{preset}")
+
+
+@app.command("analyse")
+def analyse_run(
+    directory: Annotated[Path, typer.Argument(help="A run's directory.")],
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
+) -> None:
+    """Measure a trained run, and write analysis.json, figures/ and report.html."""
+    with _user_errors():
+        _set_threads(threads)
+        _analyse(directory)
+
+
+@app.command()
+def info() -> None:
+    """Print versions, what the compiled ops were built for, and the backend that is used."""
+    import torch
+
+    from . import _load
+    from ._version import __version__
+
+    built = _load.build_info()
+    rows = {
+        "midiff-fast": __version__,
+        "torch": torch.__version__,
+        "CUDA architectures built": built.get("cuda", "none"),
+        "CPU instruction set": built.get("instruction_set", "none (no compiled ops)"),
+        "CPU threads": str(torch.get_num_threads()),
+        "float32 products": torch.get_float32_matmul_precision(),
+        "backend": f"{'fused' if _load.available else 'eager'}: {_load.reason}",
+    }
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for name, value in rows.items():
+        table.add_row(name, value)
+    console.print(table)
+
+
+def _train(config: Any, directory: Path, threads: int | None) -> None:
+    from .training import DivergedError, train
+    from .training.progress import TrainingProgress
+
+    _set_threads(threads)
+    members = config.members()
+    weights = ", ".join(f"{weight:g}" for weight in config.mi_weight)
+    console.print(
+        f"Training {len(members)} runs ({len(config.seeds)} seeds, λ = {weights}) for "
+        f"{config.training.epochs} epochs in {directory}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    try:
+        with TrainingProgress(console, "training") as progress:
+            train(config, directory, report=progress)
+    except DivergedError as error:
+        errors.print(f"midiff: {error}", markup=False, highlight=False)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        errors.print(f"midiff: stopped; the same command goes on with {directory}")
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def _analyse(directory: Path) -> None:
+    from .analysis import analyse
+    from .plots import report
+
+    result = analyse(directory)
+    written = report(directory)
+    console.print(json.dumps(result, default=str)[:400])
+    console.print(f"Report: {written}", highlight=False, soft_wrap=True)
+
+
+def _set_threads(threads: int | None) -> None:
+    import torch
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+
+
+def main() -> None:
+    """The entry point of the command."""
+    app(prog_name="midiff")
