@@ -150,7 +150,7 @@ def normal(seeds: Tensor, purpose: int, step: int, count: int, dtype: torch.dtyp
     radius = torch.sqrt(-2.0 * torch.log((bits[:, 0::2] + 0.5) * 2.0**-32))
     angle = bits[:, 1::2] * (2.0 * math.pi * 2.0**-32)
     pairs = torch.stack((radius * torch.cos(angle), radius * torch.sin(angle)), dim=2)
-    return pairs.reshape(len(seeds), -1)[:, :count].to(dtype)
+    return pairs.flatten(1)[:, :count].to(dtype)
 
 
 def permutation(seeds: Tensor, purpose: int, step: int, count: int) -> Tensor:

@@ -22,7 +22,7 @@ inline Tensor empty_like_device(const Tensor& like, std::initializer_list<int64_
   return empty_like_device(like, sizes, like.scalar_type());
 }
 
-inline Tensor contiguous(const Tensor& tensor) {
+inline Tensor as_contiguous(const Tensor& tensor) {
   return tensor.is_contiguous() ? tensor : torch::stable::contiguous(tensor);
 }
 

@@ -62,8 +62,7 @@ def check_shape(name: str, tensor: Tensor, axes: str, sizes: Sequence[int | None
         known = any(size is not None for size in sizes)
         wanted = ", ".join("*" if size is None else str(size) for size in sizes)
         raise ValueError(
-            f"{name}: expected {axes}{f' = [{wanted}]' if known else ''}, "
-            f"got {list(tensor.shape)}"
+            f"{name}: expected {axes}{f' = [{wanted}]' if known else ''}, got {list(tensor.shape)}"
         )
 
 
