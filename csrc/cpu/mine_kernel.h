@@ -1,10 +1,115 @@
+// The Donsker-Varadhan kernel around its lanes: weights into the layout they read, and their sums
+// back into gradients.
 #pragma once
 
-#include "csrc/cpu/mine_kernel_api.h"
-#include "csrc/cpu/vec.h"
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+#include "csrc/cpu/mine_lane.h"
+#include "csrc/cpu/mine_layout.h"
 
 namespace midiff::MF_ISA {
 
-inline MineKernels mine_kernels() { return {}; }
+template <class T>
+void pack_critic(const MineShape& shape, const CriticWeights<T>& w, T* packed) {
+  const MineLayout<T> l(shape);
+  constexpr int kP = kPanel<T>;
+  std::memset(packed, 0, sizeof(T) * l.packed_size());
+  const auto input_weight = [&](int64_t unit, int64_t input) {
+    return input < l.a ? w.weight_a[unit * l.a + input] : w.weight_b[unit * l.b + input - l.a];
+  };
+  for (int64_t unit = 0; unit < l.hidden; ++unit) {
+    for (int64_t i = 0; i < l.in; ++i) {
+      packed[l.first_weights() + (unit / 4 * l.in + i) * 4 + unit % 4] = input_weight(unit, i);
+      packed[l.input_weights() + unit * l.in_panels * kP + i] = input_weight(unit, i);
+    }
+    packed[l.first_bias() + unit] = w.bias_a[unit] + w.bias_b[unit];
+    packed[l.hidden_bias() + unit] = w.bias_h[unit];
+    packed[l.out_weights() + unit] = w.weight_out[unit];
+    for (int64_t j = 0; j < l.hidden; ++j)
+      packed[l.back_weights() + (j / kP * l.units + unit) * kP + j % kP] =
+          w.weight_out[unit] * w.weight_h[unit * l.hidden + j];
+  }
+  packed[l.out_bias()] = w.bias_out;
+  for_each_row_block(l.units, [&](int64_t unit, auto rows) {
+    constexpr int kRows = decltype(rows)::value;
+    T* block = packed + l.hidden_weights() + unit * l.units;
+    for (int64_t m = 0; m < kRows && unit + m < l.hidden; ++m)
+      for (int64_t j = 0; j < l.hidden; ++j)
+        block[j * kRows + m] = w.weight_h[(unit + m) * l.hidden + j];
+  });
+}
+
+// MI = joint_sum / S - (log sum exp - log S): each lane's joint sums count 1 / S, its product sums
+// exp(lane maximum - log sum exp).
+template <class T>
+void gather_lanes(const MineShape& shape, int64_t samples, const T* packed, int64_t lanes,
+                  const LaneResult* results, const T* sums, const CriticGradients<T>& out) {
+  const MineLayout<T> l(shape);
+  constexpr int kL = kLanes<T>;
+  constexpr int kP = kPanel<T>;
+  LogSumExp total;
+  for (int64_t lane = 0; lane < lanes; ++lane) total.merge(results[lane].product);
+  const T joint_share = static_cast<T>(1.0 / static_cast<double>(samples));
+
+  const auto zero = [](T* to, int64_t count) { std::memset(to, 0, sizeof(T) * count); };
+  zero(out.weight_a, l.hidden * l.a);
+  zero(out.weight_b, l.hidden * l.b);
+  zero(out.bias_first, l.hidden);
+  zero(out.weight_h, l.hidden * l.hidden);
+  zero(out.bias_h, l.hidden);
+  zero(out.weight_out, l.hidden);
+  for (int64_t lane = 0; lane < lanes; ++lane) {
+    const T* sum = sums + lane * l.sums_size();
+    const T product_share = static_cast<T>(exp(results[lane].product.maximum - total.value()));
+    const auto difference = [&](int64_t joint, int64_t product) {
+      return sum[joint] * joint_share - sum[product] * product_share;
+    };
+    for (int64_t unit = 0; unit < l.hidden; ++unit) {
+      const T out_weight = packed[l.out_weights() + unit];
+      for (int64_t j = 0; j < l.hidden; j += kP) {
+        T* row = out.weight_h + unit * l.hidden + j;
+        const int64_t at = (j / kP * l.units + unit) * kP;
+        const int64_t width = l.hidden - j < kP ? l.hidden - j : kP;
+        for (int64_t i = 0; i < width; ++i)
+          row[i] += out_weight * difference(l.sum_hidden(0) + at + i, l.sum_hidden(1) + at + i);
+      }
+      const auto first = [&](int64_t input) {
+        const int64_t at = (unit / kP * l.in_rows + input) * kP + unit % kP;
+        return difference(l.sum_first(0) + at, l.sum_first(1) + at);
+      };
+      for (int64_t i = 0; i < l.a; ++i) out.weight_a[unit * l.a + i] += first(i);
+      for (int64_t i = 0; i < l.b; ++i) out.weight_b[unit * l.b + i] += first(l.a + i);
+      out.bias_first[unit] += first(l.in);
+      T bias = 0, weight = 0;
+      for (int64_t v = 0; v < kL; ++v) {
+        const int64_t at = unit * kL + v;
+        bias += difference(l.sum_bias(0) + at, l.sum_bias(1) + at);
+        weight += difference(l.sum_out(0) + at, l.sum_out(1) + at);
+      }
+      out.bias_h[unit] += out_weight * bias;
+      out.weight_out[unit] += weight;
+    }
+  }
+}
+
+template <class T>
+MineKernel<T> mine_kernel() {
+  return {
+      [](const MineShape& shape) { return MineLayout<T>(shape).chunk; },
+      [](const MineShape& shape) { return MineLayout<T>(shape).packed_size(); },
+      [](const MineShape& shape) { return MineLayout<T>(shape).sums_size(); },
+      [](const MineShape& shape) { return MineLayout<T>(shape).scratch_size(); },
+      pack_critic<T>,
+      [](const MineShape& shape, const MineSamples<T>& samples, const T* packed, int64_t first,
+         int64_t last, T* sums, T* scratch) {
+        return MineLane<T>(shape, samples, packed, sums, scratch).run(first, last);
+      },
+      gather_lanes<T>,
+  };
+}
+
+inline MineKernels mine_kernels() { return {mine_kernel<float>(), mine_kernel<double>()}; }
 
 }  // namespace midiff::MF_ISA

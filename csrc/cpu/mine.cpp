@@ -1,0 +1,330 @@
+// The Donsker-Varadhan op on the CPU: arguments, memory and threads around the kernel.
+#include <torch/csrc/stable/library.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <tuple>
+#include <type_traits>
+#include <vector>
+
+#include "csrc/cpu/kernels.h"
+#include "csrc/ops/tensors.h"
+
+namespace midiff {
+namespace {
+
+// A lane is at least this many samples: adding up lanes then costs under 2 % of working through
+// them at H = 512. More than 32 lanes feed no more cores on the machines this is for.
+constexpr int64_t kLaneSamples = 4096;
+constexpr int64_t kMaxLanes = 32;
+
+// Work items prepared at once for each thread: enough to even out, and bounds the memory of sums.
+constexpr int64_t kItemsPerThread = 4;
+
+template <class T>
+const MineKernel<T>& kernel() {
+  if constexpr (std::is_same_v<T, float>)
+    return kernels().mine.f32;
+  else
+    return kernels().mine.f64;
+}
+
+// Memory aligned to a cache line, as wide as the widest vector.
+template <class T>
+class Buffer {
+ public:
+  explicit Buffer(int64_t size)
+      : bytes_(static_cast<T*>(::operator new(size * sizeof(T), std::align_val_t{64}))) {}
+  T* get() const { return bytes_.get(); }
+
+ private:
+  struct Free {
+    void operator()(T* memory) const { ::operator delete(memory, std::align_val_t{64}); }
+  };
+  std::unique_ptr<T, Free> bytes_;
+};
+
+struct Arguments {
+  Tensor a, b, marginal_b, permutation, weight_a, bias_a, weight_b, bias_b, weight_h, bias_h,
+      weight_out, bias_out;
+  bool has_marginal, has_bias_out;
+  double negative_slope;
+  int64_t members, samples, a_size, b_size, hidden;
+};
+
+// [E], then gradients in the order of the schema.
+struct Results {
+  Tensor mi, a, b, marginal_b, weight_a, bias_first, weight_b, weight_h, bias_h, weight_out;
+};
+
+void check_permutation(const Arguments& x) {
+  const int64_t* indices = x.permutation.const_data_ptr<int64_t>();
+  parallel_items(x.members, 1, [&](int64_t begin, int64_t end) {
+    std::vector<bool> seen(static_cast<size_t>(x.samples));
+    for (int64_t member = begin; member < end; ++member) {
+      seen.assign(seen.size(), false);
+      for (int64_t i = 0; i < x.samples; ++i) {
+        const int64_t index = indices[member * x.samples + i];
+        STD_TORCH_CHECK(index >= 0 && index < x.samples && !seen[static_cast<size_t>(index)],
+                        "permutation: expected every index from 0 to ", x.samples - 1,
+                        " once, got ", index, " at position ", i,
+                        index >= 0 && index < x.samples ? " again" : "");
+        seen[static_cast<size_t>(index)] = true;
+      }
+    }
+  });
+}
+
+// All arguments contiguous and checked against each other.
+Arguments prepare(const Tensor& a, const Tensor& b, const std::optional<Tensor>& marginal_b,
+                  const Tensor& permutation, const Tensor& weight_a, const Tensor& bias_a,
+                  const Tensor& weight_b, const Tensor& bias_b, const Tensor& weight_h,
+                  const Tensor& bias_h, const Tensor& weight_out,
+                  const std::optional<Tensor>& bias_out, double negative_slope) {
+  check_shape(a, "a", "[E, S, A]", {kAnySize, kAnySize, kAnySize});
+  check_shape(b, "b", "[E, S, B]", {a.size(0), a.size(1), kAnySize});
+  check_shape(weight_h, "weight_h", "[E, H, H]", {a.size(0), kAnySize, kAnySize});
+  const int64_t members = a.size(0), samples = a.size(1), hidden = weight_h.size(1);
+  const int64_t a_size = a.size(2), b_size = b.size(2);
+  STD_TORCH_CHECK(samples > 0, "a: expected at least one sample");
+  STD_TORCH_CHECK(hidden > 0 && a_size > 0 && b_size > 0,
+                  "sizes: expected A, B and H of at least 1, got ", a_size, ", ", b_size, ", ",
+                  hidden);
+  STD_TORCH_CHECK(negative_slope >= 0 && negative_slope <= 1,
+                  "negative_slope: expected 0 to 1, got ", negative_slope);
+  check_shape(permutation, "permutation", "[E, S]", {members, samples});
+  check_dtype(permutation, "permutation", ScalarType::Long);
+  check_shape(weight_a, "weight_a", "[E, H, A]", {members, hidden, a_size});
+  check_shape(weight_b, "weight_b", "[E, H, B]", {members, hidden, b_size});
+  check_shape(weight_h, "weight_h", "[E, H, H]", {members, hidden, hidden});
+  check_shape(bias_a, "bias_a", "[E, H]", {members, hidden});
+  check_shape(bias_b, "bias_b", "[E, H]", {members, hidden});
+  check_shape(bias_h, "bias_h", "[E, H]", {members, hidden});
+  check_shape(weight_out, "weight_out", "[E, H]", {members, hidden});
+  if (marginal_b) check_shape(*marginal_b, "marginal_b", "[E, S, B]", {members, samples, b_size});
+  if (bias_out) check_shape(*bias_out, "bias_out", "[E]", {members});
+  const auto floating = [&](const Tensor& tensor, const char* name) {
+    check_cpu(tensor, name);
+    check_dtype(tensor, name, a.scalar_type());
+    return contiguous(tensor);
+  };
+  const Tensor b_ready = floating(b, "b");
+  return {floating(a, "a"),
+          b_ready,
+          marginal_b ? floating(*marginal_b, "marginal_b") : b_ready,
+          contiguous(permutation),
+          floating(weight_a, "weight_a"),
+          floating(bias_a, "bias_a"),
+          floating(weight_b, "weight_b"),
+          floating(bias_b, "bias_b"),
+          floating(weight_h, "weight_h"),
+          floating(bias_h, "bias_h"),
+          floating(weight_out, "weight_out"),
+          bias_out ? floating(*bias_out, "bias_out") : weight_out,
+          marginal_b.has_value(),
+          bias_out.has_value(),
+          negative_slope,
+          members,
+          samples,
+          a_size,
+          b_size,
+          hidden};
+}
+
+template <class T>
+class DonskerVaradhan {
+ public:
+  DonskerVaradhan(const Arguments& x, const Results& out, const MineShape& shape)
+      : x_(x), out_(out), shape_(shape), kernel_(kernel<T>()), chunk_(kernel_.chunk(shape)) {
+    const int64_t chunks = (x.samples + chunk_ - 1) / chunk_;
+    const int64_t wish = std::clamp<int64_t>(x.samples / kLaneSamples, 1, kMaxLanes);
+    lane_size_ = (chunks + wish - 1) / wish * chunk_;
+    lanes_ = (x.samples + lane_size_ - 1) / lane_size_;
+  }
+
+  void run() {
+    const int64_t threads = torch::stable::get_num_threads();
+    const int64_t wave =
+        std::clamp<int64_t>(kItemsPerThread * threads / lanes_, 1, std::max<int64_t>(x_.members, 1));
+    const int64_t input = shape_.input_gradients ? x_.samples * (x_.a_size + x_.b_size) : 0;
+    const Buffer<T> packed(wave * kernel_.packed_size(shape_));
+    const Buffer<T> sums(shape_.weight_gradients ? wave * lanes_ * kernel_.sums_size(shape_) : 0);
+    const Buffer<T> joint(wave * input), product(wave * input);
+    for (int64_t first = 0; first < x_.members; first += wave) {
+      const int64_t count = std::min(wave, x_.members - first);
+      std::vector<LaneResult> results(static_cast<size_t>(count * lanes_));
+      std::vector<double> reference(static_cast<size_t>(count * chunks()));
+      std::vector<MineSamples<T>> samples;
+      for (int64_t i = 0; i < count; ++i) {
+        samples.push_back(samples_of(first + i));
+        samples.back().joint_gradient = joint.get() + i * input;
+        samples.back().product_gradient = product.get() + i * input;
+        samples.back().product_reference = reference.data() + i * chunks();
+      }
+      parallel_items(count, 1, [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i)
+          kernel_.pack(shape_, critic_of(first + i),
+                       packed.get() + i * kernel_.packed_size(shape_));
+      });
+      parallel_items(count * lanes_, 1, [&](int64_t begin, int64_t end) {
+        const Buffer<T> scratch(kernel_.scratch_size(shape_));
+        for (int64_t item = begin; item < end; ++item) {
+          const int64_t i = item / lanes_, from = item % lanes_ * lane_size_;
+          results[static_cast<size_t>(item)] = kernel_.lane(
+              shape_, samples[static_cast<size_t>(i)],
+              packed.get() + i * kernel_.packed_size(shape_), from,
+              std::min(from + lane_size_, x_.samples),
+              sums.get() + (shape_.weight_gradients ? item * kernel_.sums_size(shape_) : 0),
+              scratch.get());
+        }
+      });
+      parallel_items(count, 1, [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) {
+          const LaneResult* found = results.data() + i * lanes_;
+          out_.mi.mutable_data_ptr<T>()[first + i] = static_cast<T>(information(found));
+          if (shape_.weight_gradients)
+            kernel_.gather(shape_, x_.samples, packed.get() + i * kernel_.packed_size(shape_),
+                           lanes_, found, sums.get() + i * lanes_ * kernel_.sums_size(shape_),
+                           gradients_of(first + i));
+        }
+      });
+      if (shape_.input_gradients)
+        for (int64_t i = 0; i < count; ++i)
+          gather_inputs(first + i, samples[static_cast<size_t>(i)],
+                        log_sum_exp(results.data() + i * lanes_));
+    }
+  }
+
+ private:
+  int64_t chunks() const { return (x_.samples + chunk_ - 1) / chunk_; }
+
+  double log_sum_exp(const LaneResult* found) const {
+    LogSumExp total;
+    for (int64_t lane = 0; lane < lanes_; ++lane) total.merge(found[lane].product);
+    return total.value();
+  }
+
+  double information(const LaneResult* found) const {
+    double joint = 0;
+    for (int64_t lane = 0; lane < lanes_; ++lane) joint += found[lane].joint_sum;
+    const double samples = static_cast<double>(x_.samples);
+    return joint / samples - (log_sum_exp(found) - std::log(samples));
+  }
+
+  static const T* at(const Tensor& tensor, int64_t member) {
+    return tensor.const_data_ptr<T>() + member * (tensor.numel() / tensor.size(0));
+  }
+
+  MineSamples<T> samples_of(int64_t member) const {
+    return {x_.samples,
+            at(x_.a, member),
+            at(x_.b, member),
+            at(x_.marginal_b, member),
+            x_.permutation.const_data_ptr<int64_t>() + member * x_.samples,
+            static_cast<T>(x_.negative_slope),
+            nullptr,
+            nullptr,
+            nullptr};
+  }
+
+  CriticWeights<T> critic_of(int64_t member) const {
+    return {at(x_.weight_a, member),   at(x_.bias_a, member), at(x_.weight_b, member),
+            at(x_.bias_b, member),     at(x_.weight_h, member), at(x_.bias_h, member),
+            at(x_.weight_out, member), x_.has_bias_out ? *at(x_.bias_out, member) : T(0)};
+  }
+
+  CriticGradients<T> gradients_of(int64_t member) const {
+    const auto to = [&](const Tensor& tensor) {
+      return tensor.mutable_data_ptr<T>() + member * (tensor.numel() / tensor.size(0));
+    };
+    return {to(out_.weight_a), to(out_.weight_b), to(out_.bias_first),
+            to(out_.weight_h), to(out_.bias_h),   to(out_.weight_out)};
+  }
+
+  // Joint parts count 1 / S, product parts exp(their reference - log sum exp); the product part of
+  // pair i belongs to row i of a and to row permutation[i] of what was shuffled.
+  void gather_inputs(int64_t member, const MineSamples<T>& samples, double log_sum_exp) const {
+    const int64_t a_size = x_.a_size, b_size = x_.b_size, in = a_size + b_size;
+    T* grad_a = out_.a.mutable_data_ptr<T>() + member * x_.samples * a_size;
+    T* grad_b = out_.b.mutable_data_ptr<T>() + member * x_.samples * b_size;
+    T* grad_shuffled =
+        x_.has_marginal ? out_.marginal_b.mutable_data_ptr<T>() + member * x_.samples * b_size
+                        : grad_b;
+    const T joint_share = static_cast<T>(1.0 / static_cast<double>(x_.samples));
+    const auto product_share = [&](int64_t i) {
+      return static_cast<T>(std::exp(samples.product_reference[i / chunk_] - log_sum_exp));
+    };
+    constexpr int64_t kGrain = 1024;
+    parallel_items(x_.samples, kGrain, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const T* joint = samples.joint_gradient + i * in;
+        const T* product = samples.product_gradient + i * in;
+        const T share = product_share(i);
+        for (int64_t q = 0; q < a_size; ++q)
+          grad_a[i * a_size + q] = joint[q] * joint_share - product[q] * share;
+        for (int64_t q = 0; q < b_size; ++q)
+          grad_b[i * b_size + q] = joint[a_size + q] * joint_share;
+      }
+    });
+    parallel_items(x_.samples, kGrain, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const T* product = samples.product_gradient + i * in + a_size;
+        T* row = grad_shuffled + samples.permutation[i] * b_size;
+        const T share = product_share(i);
+        for (int64_t q = 0; q < b_size; ++q)
+          row[q] = (x_.has_marginal ? T(0) : row[q]) - product[q] * share;
+      }
+    });
+  }
+
+  const Arguments& x_;
+  const Results& out_;
+  const MineShape shape_;
+  const MineKernel<T>& kernel_;
+  const int64_t chunk_;
+  int64_t lane_size_, lanes_;
+};
+
+using TenTensors = std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor,
+                              Tensor, Tensor>;
+
+TenTensors donsker_varadhan(const Tensor& a, const Tensor& b,
+                            const std::optional<Tensor>& marginal_b, const Tensor& permutation,
+                            const Tensor& weight_a, const Tensor& bias_a, const Tensor& weight_b,
+                            const Tensor& bias_b, const Tensor& weight_h, const Tensor& bias_h,
+                            const Tensor& weight_out, const std::optional<Tensor>& bias_out,
+                            double negative_slope, bool input_gradients, bool weight_gradients) {
+  const Arguments x = prepare(a, b, marginal_b, permutation, weight_a, bias_a, weight_b, bias_b,
+                              weight_h, bias_h, weight_out, bias_out, negative_slope);
+  check_permutation(x);
+  const auto like = [&](const Tensor& tensor, bool wanted) {
+    return wanted ? torch::stable::empty_like(tensor) : empty_like_device(a, {0});
+  };
+  const Results out = {empty_like_device(a, {x.members}),
+                       like(x.a, input_gradients),
+                       like(x.b, input_gradients),
+                       like(x.b, input_gradients && x.has_marginal),
+                       like(x.weight_a, weight_gradients),
+                       like(x.bias_a, weight_gradients),
+                       like(x.weight_b, weight_gradients),
+                       like(x.weight_h, weight_gradients),
+                       like(x.bias_h, weight_gradients),
+                       like(x.weight_out, weight_gradients)};
+  if (x.members > 0)
+    dispatch_floating(a.scalar_type(), "a", [&](auto zero) {
+      const MineShape shape = {x.a_size, x.b_size, x.hidden, weight_gradients, input_gradients};
+      DonskerVaradhan<decltype(zero)>(x, out, shape).run();
+    });
+  return {out.mi,       out.a,        out.b,      out.marginal_b, out.weight_a, out.bias_first,
+          out.weight_b, out.weight_h, out.bias_h, out.weight_out};
+}
+
+}  // namespace
+}  // namespace midiff
+
+STABLE_TORCH_LIBRARY_IMPL(midiff, CPU, library) {
+  library.impl("donsker_varadhan", TORCH_BOX(&midiff::donsker_varadhan));
+}

@@ -1,0 +1,357 @@
+// Donsker-Varadhan bound and its gradient in one pass over the samples.
+//
+// Per chunk: inputs are transposed so that samples are the vector axis; the first layer is computed
+// for joint and product pairs together, sharing W_a a; the hidden layer is one dense product; scores
+// T, then weights of the samples (1 for joint, exp(T - running maximum) for product pairs). Going
+// back, both products with the derivative of the hidden layer are mask products (mask_product.h).
+// Nothing of size S x H is ever stored.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+
+#include "csrc/cpu/mine_layout.h"
+
+namespace midiff::MF_ISA {
+
+template <class T>
+class MineLane {
+ public:
+  MineLane(const MineShape& shape, const MineSamples<T>& samples, const T* packed, T* sums,
+           T* scratch)
+      : shape_(shape), l_(shape), samples_(samples), packed_(packed), sums_(sums), scratch_(scratch) {}
+
+  LaneResult run(int64_t first, int64_t last) {
+    if (shape_.weight_gradients) std::memset(sums_, 0, sizeof(T) * l_.sums_size());
+    for (; first < last; first += l_.chunk) {
+      first_ = first;
+      count_ = last - first < l_.chunk ? last - first : l_.chunk;
+      load_inputs();
+      first_layer();
+      hidden_layer();
+      weigh();
+      if (!shape_.weight_gradients && !shape_.input_gradients) continue;
+      if (shape_.weight_gradients) output_gradient();
+      transpose_first_layer();
+      hidden_codes();
+      back_to_first_layer();
+      if (shape_.weight_gradients) {
+        hidden_gradient();
+        first_gradient();
+      }
+      if (shape_.input_gradients) input_gradient();
+    }
+    return result_;
+  }
+
+ private:
+  static constexpr int kL = kLanes<T>;
+  static constexpr int kP = kPanel<T>;
+
+  MF_HD static Vec<T> activate(Vec<T> z, T slope) { return z > Vec<T>{} ? z : z * broadcast(slope); }
+
+  // Samples of the chunk as columns (for the first layer) and as rows with a constant 1 (for its
+  // gradient). Missing samples are zero; their weights are zero too.
+  void load_inputs() {
+    const int64_t in = l_.in;
+    for (int kind = 0; kind < 2; ++kind) {
+      for (int64_t s = 0; s < l_.chunk; ++s) {
+        T* column = scratch_ + l_.inputs_t() + (kind * l_.chunk + s / kP * kP) * in + s % kP;
+        T* row = scratch_ + l_.inputs_r() + (kind * l_.chunk + l_.row_of(s)) * l_.in_rows;
+        if (s >= count_) {
+          for (int64_t i = 0; i < in; ++i) column[i * kP] = 0;
+          std::memset(row, 0, sizeof(T) * l_.in_rows);
+          continue;
+        }
+        const int64_t i_sample = first_ + s;
+        const T* a = samples_.a + i_sample * l_.a;
+        const T* b = kind == 0 ? samples_.b + i_sample * l_.b
+                               : samples_.marginal_b + samples_.permutation[i_sample] * l_.b;
+        for (int64_t i = 0; i < l_.a; ++i) column[i * kP] = row[i] = a[i];
+        for (int64_t i = 0; i < l_.b; ++i) column[(l_.a + i) * kP] = row[l_.a + i] = b[i];
+        row[in] = 1;
+        for (int64_t i = in + 1; i < l_.in_rows; ++i) row[i] = 0;
+      }
+    }
+  }
+
+  void first_layer() {
+    const T* bias = packed_ + l_.first_bias();
+    const int64_t half = l_.chunk * l_.in;        // from joint to product inputs
+    const int64_t half_out = l_.chunk * l_.units;  // from joint to product activations
+    for (int64_t unit = 0; unit < l_.units; unit += kFirstRows) {
+      const T* weights = packed_ + l_.first_weights() + unit * l_.in;
+      for (int64_t panel = 0; panel < l_.sample_panels(); ++panel) {
+        const T* inputs = scratch_ + l_.inputs_t() + panel * l_.in * kP;
+        T* out = scratch_ + l_.first_t() + (panel * l_.units + unit) * kP;
+        Tile<T, kFirstRows> joint;
+        for (int m = 0; m < kFirstRows; ++m)
+          for (int v = 0; v < kTileVectors; ++v) joint.acc[m][v] = broadcast(bias[unit + m]);
+        joint.add_product(l_.a, weights, 1, kFirstRows, inputs, kP);
+        Tile<T, kFirstRows> product = joint;
+        joint.add_product(l_.b, weights + l_.a * kFirstRows, 1, kFirstRows, inputs + l_.a * kP, kP);
+        store_activated(joint, out);
+        product.add_product(l_.b, weights + l_.a * kFirstRows, 1, kFirstRows,
+                            inputs + half + l_.a * kP, kP);
+        store_activated(product, out + half_out);
+      }
+    }
+  }
+
+  MF_HD void store_activated(const Tile<T, kFirstRows>& tile, T* out) {
+    for (int m = 0; m < kFirstRows; ++m)
+      for (int v = 0; v < kTileVectors; ++v)
+        store(out + m * kP + v * kL, activate(tile.acc[m][v], samples_.slope));
+  }
+
+  // Hidden activations and scores.
+  void hidden_layer() {
+    T* scores = scratch_ + l_.scores();
+    const T* out_bias = packed_ + l_.out_bias();
+    for (int64_t r = 0; r < l_.rows(); ++r) scores[r] = *out_bias;
+    for_each_row_block(l_.units, [&](int64_t unit, auto rows) {
+      constexpr int kRows = decltype(rows)::value;
+      const T* weights = packed_ + l_.hidden_weights() + unit * l_.units;
+      const T* bias = packed_ + l_.hidden_bias() + unit;
+      const T* out_weight = packed_ + l_.out_weights() + unit;
+      for (int64_t panel = 0; panel < 2 * l_.sample_panels(); ++panel) {
+        Tile<T, kRows> tile;
+#pragma GCC unroll 16
+        for (int m = 0; m < kRows; ++m)
+          for (int v = 0; v < kTileVectors; ++v) tile.acc[m][v] = broadcast(bias[m]);
+        tile.add_product(l_.units, weights, 1, kRows,
+                         scratch_ + l_.first_t() + panel * l_.units * kP, kP);
+        T* out = scratch_ + l_.hidden_t() + (panel * l_.units + unit) * kP;
+        for (int v = 0; v < kTileVectors; ++v) {
+          T* score = scores + panel * kP + v * kL;
+          Vec<T> sum = load(score);
+#pragma GCC unroll 16
+          for (int m = 0; m < kRows; ++m) {
+            const Vec<T> active = activate(tile.acc[m][v], samples_.slope);
+            store(out + m * kP + v * kL, active);
+            sum += active * broadcast(out_weight[m]);
+          }
+          store(score, sum);
+        }
+      }
+    });
+  }
+
+  // Weights of the samples in the two sums, and the running log-sum-exp.
+  void weigh() {
+    const T* joint = scratch_ + l_.scores();
+    const T* product = joint + l_.chunk;
+    double maximum = -HUGE_VAL;
+    for (int64_t s = 0; s < count_; ++s) {
+      result_.joint_sum += joint[s];
+      maximum = product[s] > maximum ? product[s] : maximum;
+    }
+    const double factor = result_.product.raise(maximum);
+    if (factor != 1.0 && shape_.weight_gradients) rescale(static_cast<T>(factor));
+    T* weight = scratch_ + l_.weight_t();
+    for (int64_t s = 0; s < l_.chunk; ++s) {
+      weight[s] = s < count_ ? T(1) : T(0);
+      weight[l_.chunk + s] =
+          s < count_ ? static_cast<T>(result_.product.add(product[s])) : T(0);
+    }
+    T* by_row = scratch_ + l_.weight_r();
+    for (int kind = 0; kind < 2; ++kind)
+      for (int64_t s = 0; s < l_.chunk; ++s)
+        by_row[kind * l_.chunk + l_.row_of(s)] = weight[kind * l_.chunk + s];
+    if (shape_.input_gradients)
+      samples_.product_reference[first_ / l_.chunk] = result_.product.maximum;
+  }
+
+  // A new maximum: what product pairs have contributed so far counts less.
+  void rescale(T factor) {
+    const auto scale = [&](int64_t from, int64_t to) {
+      for (int64_t i = from; i < to; ++i) sums_[i] *= factor;
+    };
+    scale(l_.sum_hidden(1), l_.sum_hidden(2));
+    scale(l_.sum_first(1), l_.sum_first(2));
+    scale(l_.sum_out(1), l_.sum_out(2));
+    scale(l_.sum_bias(1), l_.sum_bias(2));
+  }
+
+  // Of weight_out, and the sum of masks from which bias_h follows.
+  void output_gradient() {
+    for (int64_t unit = 0; unit < l_.units; ++unit) {
+      for (int kind = 0; kind < 2; ++kind) {
+        T* sum_out = sums_ + l_.sum_out(kind) + unit * kL;
+        T* sum_bias = sums_ + l_.sum_bias(kind) + unit * kL;
+        Vec<T> out = load(sum_out), bias = load(sum_bias);
+        for (int64_t s = 0; s < l_.chunk; s += kL) {
+          const int64_t sample = kind * l_.chunk + s;
+          const Vec<T> hidden = load(scratch_ + l_.hidden_t() +
+                                     (sample / kP * l_.units + unit) * kP + sample % kP);
+          const Vec<T> weight = load(scratch_ + l_.weight_t() + sample);
+          out += hidden * weight;
+          bias += hidden > Vec<T>{} ? weight : weight * broadcast(samples_.slope);
+        }
+        store(sum_out, out);
+        store(sum_bias, bias);
+      }
+    }
+  }
+
+  // First-layer activations, samples as rows.
+  void transpose_first_layer() {
+    for (int64_t column = 0; column < l_.panels; ++column) {
+      T* out = scratch_ + l_.first_r() + column * l_.rows() * kP;
+      const int64_t width = l_.units - column * kP < kP ? l_.units - column * kP : kP;
+      for (int64_t sample = 0; sample < l_.rows(); sample += kL) {
+        const T* in = scratch_ + l_.first_t() +
+                      (sample / kP * l_.units + column * kP) * kP + sample % kP;
+        const int64_t kind_first = sample / l_.chunk * l_.chunk;
+        T* rows = out + (kind_first + l_.row_of(sample - kind_first)) * kP;
+        for (int64_t j = 0; j < kP; ++j) {
+          if (j < width)
+            for (int lane = 0; lane < kL; ++lane) rows[lane * 4 * kP + j] = in[j * kP + lane];
+          else
+            for (int lane = 0; lane < kL; ++lane) rows[lane * 4 * kP + j] = 0;
+        }
+      }
+    }
+  }
+
+  // Codes of the hidden layer's derivative: groups of four units for every sample, and groups of
+  // four samples for every unit.
+  void hidden_codes() {
+    Code* by_sample = codes(l_.codes_s());
+    Code* by_unit = codes(l_.codes_w());
+    const T* hidden = scratch_ + l_.hidden_t();
+    for (int64_t sample = 0; sample < l_.rows(); sample += kL) {
+      const T* at = hidden + sample / kP * l_.units * kP + sample % kP;
+      for (int64_t g = 0; g < l_.groups_s; ++g) {
+        Vec<T> units[4];
+        for (int b = 0; b < 4; ++b) units[b] = load(at + (4 * g + b) * kP);
+        store_codes<T>(by_sample + (sample / kL * l_.groups_s + g) * kL, units);
+      }
+    }
+    if (!shape_.weight_gradients) return;
+    for (int64_t sample = 0; sample < l_.rows(); sample += 4 * kL) {
+      const int kind = sample >= l_.chunk;
+      for (int64_t unit = 0; unit < l_.units; ++unit) {
+        const T* at = hidden + (sample / kP * l_.units + unit) * kP;
+        Vec<T> samples[4];
+        for (int b = 0; b < 4; ++b) samples[b] = load(at + b / 2 * l_.units * kP + b % 2 * kL);
+        store_codes<T>(by_unit + (kind * l_.units + unit) * l_.groups_w +
+                           (sample - kind * l_.chunk) / 4,
+                       samples);
+      }
+    }
+  }
+
+  // delta_r = weight * act'(first layer) * (mask x diag(weight_out) weight_h), row by row.
+  void back_to_first_layer() {
+    T* table = scratch_ + l_.table();
+    const T* weight = scratch_ + l_.weight_r();
+    for (int64_t column = 0; column < l_.panels; ++column) {
+      T* delta = scratch_ + l_.delta_r() + column * l_.rows() * kP;
+      const T* first = scratch_ + l_.first_r() + column * l_.rows() * kP;
+      const T* back = packed_ + l_.back_weights() + column * l_.units * kP;
+      std::memset(delta, 0, sizeof(T) * l_.rows() * kP);
+      for (int64_t g = 0; g < l_.groups_s; g += kTableGroups) {
+        const int groups = groups_left(l_.groups_s, g);
+        for (int i = 0; i < groups; ++i)
+          tabulate<T>(table + i * kTableSize<T>, back + (g + i) * 4 * kP, nullptr, samples_.slope);
+        for (int64_t sample = 0; sample < l_.rows(); sample += kL) {
+          const int64_t row = sample / (4 * kL) * (4 * kL) + sample / kL % 4;
+          add_picked_rows<T>(delta + row * kP, 4 * kP, kL, table,
+                             codes(l_.codes_s()) + (sample / kL * l_.groups_s + g) * kL,
+                             CodeStrides<1, kL>{}, groups);
+        }
+      }
+      for (int64_t row = 0; row < l_.rows(); ++row) {
+        for (int v = 0; v < kTileVectors; ++v) {
+          const int64_t at = row * kP + v * kL;
+          const Vec<T> d = load(delta + at) * broadcast(weight[row]);
+          store(delta + at, load(first + at) > Vec<T>{} ? d : d * broadcast(samples_.slope));
+        }
+      }
+    }
+  }
+
+  // Sum over samples of mask[unit] * weight * first layer: weight_h's gradient but for weight_out.
+  void hidden_gradient() {
+    T* table = scratch_ + l_.table();
+    for (int kind = 0; kind < 2; ++kind) {
+      const T* weight = scratch_ + l_.weight_r() + kind * l_.chunk;
+      for (int64_t column = 0; column < l_.panels; ++column) {
+        const T* first = scratch_ + l_.first_r() + (column * l_.rows() + kind * l_.chunk) * kP;
+        T* sum = sums_ + l_.sum_hidden(kind) + column * l_.units * kP;
+        for (int64_t g = 0; g < l_.groups_w; g += kTableGroups) {
+          const int groups = groups_left(l_.groups_w, g);
+          for (int i = 0; i < groups; ++i)
+            tabulate<T>(table + i * kTableSize<T>, first + (g + i) * 4 * kP, weight + (g + i) * 4,
+                        samples_.slope);
+          add_picked_rows<T>(sum, kP, l_.units, table,
+                             codes(l_.codes_w()) + kind * l_.units * l_.groups_w + g,
+                             CodeStrides<0, 1>{l_.groups_w}, groups);
+        }
+      }
+    }
+  }
+
+  // Sum over samples of (a, b, 1) x delta: gradients of weight_a, weight_b and the first biases.
+  void first_gradient() {
+    for (int kind = 0; kind < 2; ++kind) {
+      const T* inputs = scratch_ + l_.inputs_r() + kind * l_.chunk * l_.in_rows;
+      for (int64_t column = 0; column < l_.panels; ++column) {
+        const T* delta = scratch_ + l_.delta_r() + (column * l_.rows() + kind * l_.chunk) * kP;
+        T* sum = sums_ + l_.sum_first(kind) + column * l_.in_rows * kP;
+        for_each_row_block(l_.in_rows, [&](int64_t row, auto rows) {
+          Tile<T, decltype(rows)::value> tile;
+          tile.fill(0);
+          tile.add_product(l_.chunk, inputs + row, 1, l_.in_rows, delta, kP);
+          tile.add_to(sum + row * kP, kP);
+        });
+      }
+    }
+  }
+
+  // delta x (weight_a, weight_b): what each sample's inputs contribute.
+  void input_gradient() {
+    const int64_t width = l_.in_panels * kP;
+    T* out = scratch_ + l_.input_delta();
+    std::memset(out, 0, sizeof(T) * l_.rows() * width);
+    for (int64_t column = 0; column < l_.panels; ++column) {
+      const T* delta = scratch_ + l_.delta_r() + column * l_.rows() * kP;
+      for (int64_t panel = 0; panel < l_.in_panels; ++panel) {
+        const T* weights = packed_ + l_.input_weights() + column * kP * width + panel * kP;
+        for_each_row_block(l_.rows(), [&](int64_t row, auto rows) {
+          Tile<T, decltype(rows)::value> tile;
+          tile.fill(0);
+          tile.add_product(kP, delta + row * kP, kP, 1, weights, width);
+          tile.add_to(out + row * width + panel * kP, width);
+        });
+      }
+    }
+    for (int64_t s = 0; s < count_; ++s) {
+      const int64_t to = (first_ + s) * l_.in;
+      const T* joint = out + l_.row_of(s) * width;
+      std::memcpy(samples_.joint_gradient + to, joint, sizeof(T) * l_.in);
+      std::memcpy(samples_.product_gradient + to, joint + l_.chunk * width, sizeof(T) * l_.in);
+    }
+  }
+
+  static int groups_left(int64_t groups, int64_t done) {
+    return groups - done < kTableGroups ? static_cast<int>(groups - done) : kTableGroups;
+  }
+
+  Code* codes(int64_t offset) { return reinterpret_cast<Code*>(scratch_ + offset); }
+
+  const MineShape& shape_;
+  const MineLayout<T> l_;
+  const MineSamples<T>& samples_;
+  const T* packed_;
+  T* sums_;
+  T* scratch_;
+  int64_t first_ = 0;  // first sample of the chunk
+  int64_t count_ = 0;  // samples in it
+  LaneResult result_;
+};
+
+}  // namespace midiff::MF_ISA
