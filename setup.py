@@ -100,7 +100,7 @@ def announce(title: str, detail: str) -> None:
 def command(base: type[plain_build_ext], required: bool) -> type[plain_build_ext]:
     """``base``, but a failing build leaves the extensions out unless they are ``required``."""
 
-    class BuildOrLeaveOut(base):  # type: ignore[misc, valid-type]
+    class BuildOrLeaveOut(base):
         def run(self) -> None:
             try:
                 super().run()
