@@ -11,8 +11,10 @@ from .components import PrincipalComponents, principal_components
 from .correlation import pearson, unit_correlation, unit_target_correlation
 from .determination import r_squared
 from .groups import group_labels, halves
+from .held_out import CriticBudget, held_out_information
 from .modularity import Modularity, modularity
 from .precedence import THRESHOLDS, Precedence, onset, precedence, precedence_sweep
+from .run import analyse
 from .selectivity import Selectivity, selectivity, selectivity_weight_correlation
 from .separation import separation_index, target_set_table
 
@@ -20,15 +22,18 @@ __all__ = [
     "THRESHOLDS",
     "BlockHistograms",
     "Communities",
+    "CriticBudget",
     "Modularity",
     "Precedence",
     "PrincipalComponents",
     "Selectivity",
     "adjacency_of_correlation",
+    "analyse",
     "communities",
     "correlation_adjacency",
     "group_labels",
     "halves",
+    "held_out_information",
     "modularity",
     "normalised_mutual_information",
     "onset",

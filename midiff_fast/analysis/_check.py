@@ -14,6 +14,11 @@ Values: TypeAlias = Any
 """Numbers as a NumPy array, a nested list, or a torch tensor on any device."""
 
 
+class UndefinedMeasureError(ValueError):
+    """A measure that the arguments leave without a value, as the modularity of a graph without
+    edges; not a mistake in the call."""
+
+
 def to_numpy(values: Values) -> NDArray[Any]:
     """A NumPy view of an array, a nested list, or a torch tensor on any device."""
     if hasattr(values, "detach"):

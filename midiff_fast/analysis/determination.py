@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ._check import Floats, Values, floats
+from ._check import Floats, UndefinedMeasureError, Values, floats
 
 
 def r_squared(targets: Values, outputs: Values) -> Floats:
@@ -24,5 +24,5 @@ def r_squared(targets: Values, outputs: Values) -> Floats:
     spread = ((goals - goals.mean((0, 1))) ** 2).sum((0, 1))
     if (spread == 0).any():
         constant = np.flatnonzero(spread == 0).tolist()
-        raise ValueError(f"targets: expected targets that change, constant: {constant}")
+        raise UndefinedMeasureError(f"targets: expected targets that change, constant: {constant}")
     return np.asarray(1.0 - ((goals - values) ** 2).sum((0, 1)) / spread)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ._check import Floats, Values, square
+from ._check import Floats, UndefinedMeasureError, Values, square
 from .groups import Groups, group_labels
 
 SYMMETRY_TOLERANCE = 1e-6  # of the largest entry: what a float32 computation may leave
@@ -34,7 +34,7 @@ def check_adjacency(adjacency: Values) -> Floats:
     if np.diagonal(weights).any():
         raise ValueError("adjacency: expected a zero diagonal (no self-connections)")
     if not weights.any():
-        raise ValueError("adjacency: expected at least one positive weight, all are zero")
+        raise UndefinedMeasureError("adjacency: expected a positive weight, all are zero")
     return weights
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from ._check import Floats, Values, floats
+from ._check import Floats, UndefinedMeasureError, Values, floats
 from .groups import Groups, group_labels
 
 
@@ -29,7 +29,7 @@ def separation_index(table: Values, groups: Groups) -> float:
     if (values < 0).any():
         raise ValueError(f"table: expected non-negative entries, got {values.min():g}")
     if not values.any():
-        raise ValueError("table: expected at least one positive entry, all are zero")
+        raise UndefinedMeasureError("table: expected a positive entry, all are zero")
     labels = group_labels(groups, values.shape[1], count=2)
     difference = values[0] - values[1]
     gap = difference[labels == 0].sum() - difference[labels == 1].sum()
