@@ -1,7 +1,7 @@
 // exp and tanh, written once for scalars and for GNU vectors of float or double.
 //
-// tanh: below 2.6 ulp in float and in double; exp: below 1.1 ulp. Both in the working precision, with
-// no branch and no table, so that a vector costs about as much as a scalar. NaN stays NaN.
+// tanh: below 2.6 ulp in float and in double; exp: below 1.1 ulp. Both in the working precision,
+// with no branch and no table, so that a vector costs about as much as a scalar. NaN stays NaN.
 #pragma once
 
 #include <cstdint>
@@ -39,12 +39,13 @@ struct Constants;
 template <>
 struct Constants<float> {
   using Integer = int32_t;
-  static constexpr float kRound = 0x1.8p23f;  // adding it rounds to an integer, held in the low bits
+  static constexpr float kRound =
+      0x1.8p23f;  // adding it rounds to an integer, held in the low bits
   static constexpr int kMantissa = 23;
   static constexpr Integer kOneBits = 0x3F800000, kSign = INT32_MIN;
   static constexpr float kLog2E = 1.44269504f;
   static constexpr float kLn2High = 0.693359375f, kLn2Low = -2.12194440e-4f;
-  static constexpr float kSaturated = 9.2f;  // tanh of it rounds to 1
+  static constexpr float kSaturated = 9.2f;                    // tanh of it rounds to 1
   static constexpr float kLowest = -87.3f, kHighest = 88.37f;  // exp stays normal and finite
 };
 
@@ -55,7 +56,8 @@ struct Constants<double> {
   static constexpr int kMantissa = 52;
   static constexpr Integer kOneBits = 0x3FF0000000000000, kSign = INT64_MIN;
   static constexpr double kLog2E = 1.4426950408889634;
-  static constexpr double kLn2High = 6.93147180369123816490e-01, kLn2Low = 1.90821492927058770002e-10;
+  static constexpr double kLn2High = 6.93147180369123816490e-01,
+                          kLn2Low = 1.90821492927058770002e-10;
   static constexpr double kSaturated = 19.1;
   static constexpr double kLowest = -708.3, kHighest = 709.43;
 };

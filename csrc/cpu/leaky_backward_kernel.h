@@ -1,5 +1,5 @@
-// The leaky RNN backward: δ_t = dL/dx_t goes down the steps; every chunk of steps then adds one dense
-// product δᵀ [tanh x, i, 1] to the weight gradients while both are still in the cache.
+// The leaky RNN backward: δ_t = dL/dx_t goes down the steps; every chunk of steps then adds one
+// dense product δᵀ [tanh x, i, 1] to the weight gradients while both are still in the cache.
 #pragma once
 
 #include <cstdint>

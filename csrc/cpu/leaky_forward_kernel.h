@@ -62,8 +62,7 @@ MF_HD void leaky_forward_panel(const LeakyForward<T>& task, const LeakyForwardBl
   drive.for_each([&](int r, int v, Vec<T> sum) {
     const int64_t unit = first_unit + v * kLanes<T>, at = r * row + unit;
     Vec<T> noise{};
-    if (block.noise)
-      noise = load_first(block.noise + r * task.noise.sequence + unit, units - unit);
+    if (block.noise) noise = load_first(block.noise + r * task.noise.sequence + unit, units - unit);
     const Vec<T> next = leaky_forward(load(block.state + at), sum, noise, task.leak);
     store(block.state + at, next);
     store(block.next_rates + at, tanh(next));

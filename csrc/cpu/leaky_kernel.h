@@ -9,10 +9,11 @@ namespace midiff::MF_ISA {
 
 template <class T>
 constexpr LeakyKernelsOf<T> leaky_kernels_of() {
-  return {leaky_forward_packed_size<T>,   leaky_pack_forward<T>,  leaky_forward_scratch_size<T>,
-          leaky_forward_range<T>,         leaky_backward_packed_size<T>,
-          leaky_pack_backward<T>,         leaky_backward_scratch_size<T>,
-          leaky_weight_sums_size<T>,      leaky_backward_range<T>, leaky_add_weight_sums<T>};
+  return {leaky_forward_packed_size<T>,   leaky_pack_forward<T>,
+          leaky_forward_scratch_size<T>,  leaky_forward_range<T>,
+          leaky_backward_packed_size<T>,  leaky_pack_backward<T>,
+          leaky_backward_scratch_size<T>, leaky_weight_sums_size<T>,
+          leaky_backward_range<T>,        leaky_add_weight_sums<T>};
 }
 
 inline LeakyKernels leaky_kernels() {

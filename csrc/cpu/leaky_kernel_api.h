@@ -8,17 +8,10 @@
 
 #include <cstdint>
 
+#include "csrc/cells/leaky.h"
 #include "csrc/common/macros.h"
 
 namespace midiff {
-
-struct LeakyShape {
-  int64_t members, batch, steps, inputs, units;  // E, B, T, I, N
-
-  MF_HD int64_t sequences() const { return members * batch; }
-  // Rows of the product that makes a step's drive: rates, inputs, and a constant 1 for the bias.
-  MF_HD int64_t sources() const { return units + inputs + 1; }
-};
 
 // [E, B, T, ·] with any strides but a dense last axis.
 template <class T>
@@ -47,14 +40,14 @@ struct LeakyBackward {
   T leak;
   LeakySequences<T> input;
   LeakySequences<T> grad_states;
-  const T* h0;       // [E, B, N]
-  const T* states;   // [E, B, T, N]
-  const T* packed;   // from pack_backward
-  T* grad_input;     // [E, B, T, I], or null
-  T* grad_h0;        // [E, B, N], or null
-  T* grad_noise;     // [E, B, T, N], or null
-  T* weight_sums;    // [E, groups, N, padded sources], or null
-  int64_t groups;    // per member
+  const T* h0;      // [E, B, N]
+  const T* states;  // [E, B, T, N]
+  const T* packed;  // from pack_backward
+  T* grad_input;    // [E, B, T, I], or null
+  T* grad_h0;       // [E, B, N], or null
+  T* grad_noise;    // [E, B, T, N], or null
+  T* weight_sums;   // [E, groups, N, padded sources], or null
+  int64_t groups;   // per member
 };
 
 template <class T>

@@ -69,11 +69,16 @@ template <class Visit>
 MF_HD void with_rows(int64_t count, const Visit& visit) {
   static_assert(kLeakyBlock == 5);
   switch (count) {
-    case 1: return visit(Count<1>{});
-    case 2: return visit(Count<2>{});
-    case 3: return visit(Count<3>{});
-    case 4: return visit(Count<4>{});
-    default: return visit(Count<5>{});
+    case 1:
+      return visit(Count<1>{});
+    case 2:
+      return visit(Count<2>{});
+    case 3:
+      return visit(Count<3>{});
+    case 4:
+      return visit(Count<4>{});
+    default:
+      return visit(Count<5>{});
   }
 }
 
