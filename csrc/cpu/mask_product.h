@@ -81,6 +81,14 @@ struct CodeStrides {
   static constexpr int group = kGroup;
 };
 
+// Keeps the compiler from moving what made `value` past this point.
+template <class V>
+MF_HD void keep_order([[maybe_unused]] V& value) {
+#if defined(__x86_64__)
+  asm("" : "+v"(value));
+#endif
+}
+
 // Rows worked on side by side, so that the additions of one hide the latency of another.
 template <class T>
 inline constexpr int kPickedRows = kLanes<T> < 4 ? kLanes<T> : 4;
@@ -103,6 +111,8 @@ MF_HD void add_picked(T* out, int64_t out_stride, const T* table, const Code* co
     for (int q = 0; q < kRows; ++q) {
       const T* sum = table + g * kTableSize<T> + row[q][g * Strides::group];
       for (int v = 0; v < kTileVectors; ++v) acc[q][v] += load(sum + v * kLanes<T>);
+      // In this order: gathering all addresses first, as GCC would, overflows the registers.
+      for (int v = 0; v < kTileVectors; ++v) keep_order(acc[q][v]);
     }
   }
 #pragma GCC unroll 4
