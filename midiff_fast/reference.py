@@ -45,7 +45,6 @@ def leaky_rnn(
     Returns [E, B, T, N]. The input product of all steps is one matrix product, and the parts of a
     step that do not depend on the state are prepared ahead of the loop.
     """
-    steps = input.shape[2]
     drive = torch.einsum("ebti,eni->tebn", input, weight_ih) + bias[None, :, None, :]
     drive = alpha * drive
     if noise is not None:
@@ -53,8 +52,8 @@ def leaky_rnn(
     recurrent = (alpha * weight_hh).transpose(1, 2)  # [E, N, N]
     state = h0
     states = []
-    for step in range(steps):
-        leak = torch.add(drive[step], state, alpha=1.0 - alpha)
+    for drive_now in drive.unbind(0):  # indexing instead would cost T² in the backward pass
+        leak = torch.add(drive_now, state, alpha=1.0 - alpha)
         state = torch.baddbmm(leak, torch.tanh(state), recurrent)
         states.append(state)
     if not states:
