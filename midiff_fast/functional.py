@@ -8,6 +8,7 @@ from torch import Tensor
 
 from .ops import leaky as _leaky
 from .ops import mine as _mine
+from .ops._ensemble import with_ensemble_axis
 from .reference import CriticWeights
 
 Backend = Literal["auto", "fused", "eager"]
@@ -25,23 +26,48 @@ def leaky_rnn(
     keep: Literal["all", "last"] = "all",
     backend: Backend = "auto",
 ) -> Tensor:
-    """States of the leaky tanh RNN; see :func:`midiff_fast.reference.leaky_rnn`."""
-    if weight_hh.dim() == 3:
-        return _leaky.leaky_rnn(
-            input, h0, weight_ih, weight_hh, bias, alpha, noise, keep=keep, backend=backend
-        )
-    states = _leaky.leaky_rnn(
-        input[None],
-        h0[None],
-        weight_ih[None],
-        weight_hh[None],
-        bias[None],
-        alpha,
-        None if noise is None else noise[None],
-        keep=keep,
-        backend=backend,
+    """States of the leaky tanh RNN of Tomoda et al. 2025, with gradients for every tensor.
+
+    ``x_t = (1-α) x_{t-1} + α (W_ih i_t + W_hh tanh x_{t-1} + b) + ξ_t`` for t = 1 … T, x_0 = h0.
+    Elman's RNN is ``alpha=1``. A feedback from a readout folds into the weights, see
+    :func:`midiff_fast.nn.fold_feedback`.
+
+    Each tensor may carry a leading ensemble axis E; one without it is shared by all members.
+    Everything is float32, or everything float64. Non-finite numbers propagate as in PyTorch.
+
+    Args:
+        input: i, [B, T, I].
+        h0: initial states x_0, [B, N].
+        weight_ih: W_ih, [N, I].
+        weight_hh: W_hh, [N, N].
+        bias: b, [N].
+        alpha: leak rate α, the time step in units of the time constant.
+        noise: ξ, added outside α, [B, T, N]; None for none.
+        keep: "all" steps, or "last": only x_T. Without gradients the others are then never
+            stored.
+        backend: "fused" is the compiled op, "eager" the plain PyTorch definition, "auto" the
+            first if it can be had. Second derivatives need "eager".
+
+    Returns:
+        x_1 … x_T, [B, T, N], or x_T, [B, N] (h0 if T is 0); with E in front if any argument had it.
+
+    Raises:
+        ValueError: an argument of the wrong rank, size or device; an unknown backend.
+        TypeError: a dtype that differs from the input's, or is not a floating-point one.
+        RuntimeError: ``backend="fused"`` where it is not possible.
+    """
+    tensors, ensemble = with_ensemble_axis(
+        {
+            "weight_hh": (weight_hh, "N N"),
+            "weight_ih": (weight_ih, "N I"),
+            "bias": (bias, "N"),
+            "input": (input, "B T I"),
+            "h0": (h0, "B N"),
+            "noise": (noise, "B T N"),
+        }
     )
-    return states[0]
+    states = _leaky.leaky_rnn(**tensors, alpha=alpha, keep=keep, backend=backend)  # type: ignore[arg-type]
+    return states if ensemble else states[0]
 
 
 def donsker_varadhan(

@@ -44,7 +44,7 @@ def sparse_gaussian(
     gain: float = 1.0,
     dtype: torch.dtype = torch.float32,
 ) -> Tensor:
-    """Recurrent weights that exist with ``probability`` p and are then ~ N(0, gain²/(p N)): [E, N, N].
+    """Recurrent weights, each there with ``probability`` p and then ~ N(0, gain²/(p N)): [E, N, N].
 
     Raises:
         ValueError: ``probability`` outside (0, 1].
@@ -115,7 +115,7 @@ def semi_orthogonal(
     *,
     dtype: torch.dtype = torch.float32,
 ) -> Tensor:
-    """A uniformly drawn matrix with orthonormal rows or columns, whichever are fewer: [E, rows, columns].
+    """Uniformly drawn with orthonormal rows or columns, whichever are fewer: [E, rows, columns].
 
     A GRU's recurrent weights ``weight_hh_l0: [3H, H]`` are one such matrix with ``rows=3 * H``,
     which is the transpose of the H x 3H matrix of Tomoda et al. 2025.

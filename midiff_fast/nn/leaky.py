@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..ops import leaky as op
+from ..ops._common import Backend
 from ..ops.random import Purpose
 from . import init
 
@@ -46,7 +47,7 @@ class LeakyRNN(nn.Module):
         noise_std: float = 0.0,
         batch_first: bool = False,
         ensemble: int | None = None,
-        backend: op.Backend = "auto",
+        backend: Backend = "auto",
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
@@ -63,7 +64,7 @@ class LeakyRNN(nn.Module):
         self.noise_std = noise_std
         self.batch_first = batch_first
         self.ensemble = ensemble
-        self.backend: op.Backend = backend
+        self.backend: Backend = backend
 
         def parameter(*size: int) -> nn.Parameter:
             lead = () if ensemble is None else (ensemble,)
@@ -139,8 +140,8 @@ class LeakyRNN(nn.Module):
             state [B, N] or [N] (h0 if T is 0); E in front in an ensemble.
 
         Raises:
-            ValueError: an argument of the wrong rank or size.
-            TypeError: an argument of another dtype or device than the weights.
+            ValueError: an argument of the wrong rank or size, or on another device.
+            TypeError: an argument of another dtype than the input's.
         """
         batched = self._check_input(input)
         single = self.ensemble is None

@@ -61,9 +61,7 @@ def leaky_rnn(
                 input, h0, weight_ih, weight_hh, bias, noise, alpha
             )
         else:
-            states = torch.ops.midiff.leaky_rnn(
-                input, h0, weight_ih, weight_hh, bias, noise, alpha
-            )
+            states = torch.ops.midiff.leaky_rnn(input, h0, weight_ih, weight_hh, bias, noise, alpha)
     if keep == "all":
         return states
     return states[:, :, -1] if states.shape[2] else h0.clone()
