@@ -29,12 +29,16 @@ def choose_config(
         RunError: the file cannot be read.
     """
     values = toml.flatten(read_preset(preset))
+    source = "configuration"
     if file is not None:
-        given = toml.parse(read_file(file).decode(errors="replace"), str(file))
-        RunConfig.from_dict(_nested(values | toml.flatten(given)), str(file))
-        values |= toml.flatten(given)
-    values |= settings or {}
-    return RunConfig.from_dict(_nested(values))
+        values |= toml.flatten(toml.parse(read_file(file).decode(errors="replace"), str(file)))
+        source = str(file)
+    try:
+        return RunConfig.from_dict(_nested(values | dict(settings or {})))
+    except ConfigError:
+        # Whose mistake is it? The file's, if it is there without the settings.
+        RunConfig.from_dict(_nested(values), source)
+        raise
 
 
 def parse_setting(text: str) -> tuple[str, Any]:

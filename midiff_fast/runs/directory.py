@@ -78,7 +78,7 @@ class RunDirectory:
     def write_snapshots(self, arrays: Arrays) -> None:
         """Replace snapshots.npz."""
         buffer = io.BytesIO()
-        np.savez(buffer, **arrays)
+        np.savez(buffer, allow_pickle=False, **arrays)
         write_file(self.snapshots_path, buffer.getvalue())
 
     def read_snapshots(self) -> Arrays:

@@ -110,7 +110,7 @@ def mutual_information(
     a, b = rates[..., : critic.a_size], rates[..., critic.a_size :]
     weights = critic.weights()
     if frozen:
-        weights = CriticWeights(*(None if w is None else w.detach() for w in weights))
+        weights = CriticWeights._make(None if w is None else w.detach() for w in weights)
     return functional.donsker_varadhan(
         a + samples.noise_a,
         b + samples.noise_b,
@@ -158,7 +158,8 @@ def model_step(
         output = networks.readout(states)
         task_loss = task.loss(output, sequences.signals.target[:, :, transient:])
         matrices = (networks.rnn.weight_ih_l0, networks.rnn.weight_hh_l0, networks.readout.weight)
-        decay = weight_decay * sum(member_sum(w.square()) for w in matrices)
+        squares = torch.stack([member_sum(weight.square()) for weight in matrices])
+        decay = weight_decay * squares.sum(0)
         total = task_loss + decay
         mi = torch.full_like(task_loss, float("nan"))
         if networks.critic is not None and samples is not None:

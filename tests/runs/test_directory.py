@@ -1,0 +1,117 @@
+"""Files of a run: whole or not at all, and never another run's."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from midiff_fast.runs import (
+    EpochMetrics,
+    Member,
+    MetricsTable,
+    RunConfig,
+    RunDirectory,
+    RunError,
+)
+from midiff_fast.runs.files import ASIDE, write_file
+from midiff_fast.runs.metrics import column_names
+
+
+def test_claim_writes_a_configuration_that_can_be_run_again(tmp_path: Path) -> None:
+    config = RunConfig(seeds=(3, 4), mi_weight=(0.1, 0.0))
+    place = RunDirectory(tmp_path / "a" / "b")
+    place.claim(config)
+    assert place.read_config() == config
+    place.claim(config)
+
+
+def test_another_configurations_directory_is_refused(tmp_path: Path) -> None:
+    place = RunDirectory(tmp_path)
+    place.claim(RunConfig())
+    before = place.config_path.read_bytes()
+    other = RunConfig.from_toml("[training]\nbatch = 4\nepochs = 3")
+    with pytest.raises(RunError) as error:
+        place.claim(other)
+    assert str(error.value) == (
+        f"{tmp_path} holds another configuration's run: training.epochs is 1000 there, 3 here; "
+        "choose another directory"
+    )
+    assert place.config_path.read_bytes() == before
+
+
+def test_a_directory_without_a_run_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=r"holds no run: there is no config.toml"):
+        RunDirectory(tmp_path).read_config()
+
+
+def test_a_directory_under_a_file_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match=r"cannot make the directory .*file/run: Not a directory"):
+        RunDirectory(tmp_path / "file" / "run").claim(RunConfig())
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+def test_a_full_disk_leaves_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """The error may come from the write, the flush or the rename."""
+    path = tmp_path / "metrics.csv"
+    write_file(path, b"old")
+
+    def fail(*arguments: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(*((os, "fsync") if call == "fsync" else (Path, "replace")), fail)
+    with pytest.raises(RunError) as error:
+        write_file(path, b"new")
+    assert str(error.value) == f"cannot write {path}: No space left on device"
+    assert path.read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir()] == ["metrics.csv"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_device_that_is_full(tmp_path: Path) -> None:
+    """A real ENOSPC: the file aside is a link to the device that is always full."""
+    path = tmp_path / "checkpoint.pt"
+    path.with_name(path.name + ASIDE).symlink_to("/dev/full")
+    with pytest.raises(RunError, match=r"cannot write .*: No space left on device"):
+        write_file(path, b"new")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_metrics_read_back(tmp_path: Path) -> None:
+    place = RunDirectory(tmp_path)
+    table = MetricsTable(column_names(2))
+    for epoch in (1, 2, 3):
+        member = Member(0, 1001, 0.1)
+        table.add(
+            EpochMetrics(epoch, member, 0.75, (0.5, 1.0), 0.1 / 3, 0.2, float("nan"), -0.5, 1.25)
+        )
+    place.write_metrics(table)
+    frame = place.read_metrics()
+    assert list(frame.columns) == column_names(2)
+    assert frame["epoch"].tolist() == [1, 2, 3]
+    assert frame["task_loss"].tolist() == pytest.approx([0.1 / 3] * 3, rel=1e-7)
+    assert frame["mi_critic"].isna().all()
+    shorter = MetricsTable.from_csv(place.metrics_path.read_text(), last_epoch=2)
+    assert shorter.to_csv() == "".join(table.to_csv().splitlines(keepends=True)[:3])
+
+
+def test_snapshots_and_checkpoint_read_back(tmp_path: Path) -> None:
+    place = RunDirectory(tmp_path)
+    assert place.read_checkpoint() is None
+    place.write_snapshots({"epochs": np.arange(3), "bias": np.ones((3, 1, 2), np.float32)})
+    assert place.read_snapshots()["bias"].shape == (3, 1, 2)
+    place.write_checkpoint({"epoch": 3, "model": {"bias": torch.ones(2)}})
+    state = place.read_checkpoint()
+    assert state is not None
+    assert state["epoch"] == 3
+    assert torch.equal(state["model"]["bias"], torch.ones(2))
+    place.checkpoint_path.write_bytes(b"no checkpoint")
+    with pytest.raises(RunError, match=r"cannot read .*checkpoint.pt"):
+        place.read_checkpoint()

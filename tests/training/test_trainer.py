@@ -1,0 +1,161 @@
+"""Members of an ensemble are the runs they would be alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+
+from midiff_fast import _load
+from midiff_fast.runs import RunConfig
+from midiff_fast.training import DivergedError, Trainer
+
+
+def changed(config: RunConfig, **settings: Any) -> RunConfig:
+    """The configuration with other top-level values, or other values within a section."""
+    values = config.to_dict()
+    for key, value in settings.items():
+        values[key] = values[key] | value if isinstance(value, dict) else value
+    return RunConfig.from_dict(values)
+
+
+def trained(config: RunConfig, epochs: int) -> Trainer:
+    trainer = Trainer(config)
+    for _ in range(config.training.critic_pretraining):
+        trainer.pretrain()
+    for _ in range(epochs):
+        trainer.run_epoch()
+    return trainer
+
+
+def tensors(state: dict[str, Any]) -> Iterator[tuple[str, torch.Tensor]]:
+    for key, value in state.items():
+        if isinstance(value, torch.Tensor):
+            yield key, value
+        elif isinstance(value, dict):
+            yield from ((f"{key}.{name}", tensor) for name, tensor in tensors(value))
+        elif isinstance(value, list):
+            yield from ((f"{key}.{index}", tensor) for index, tensor in enumerate(value))
+
+
+# The eager backend batches its products over the members, and may round them otherwise alone.
+compiled = pytest.mark.skipif(not _load.available, reason="needs the compiled ops")
+
+
+@compiled
+def test_a_member_is_the_run_trained_alone(tiny: RunConfig) -> None:
+    """Bit for bit: weights, optimizer state and critic after three epochs."""
+    together = dict(tensors(trained(tiny, 3).state_dict()))
+    for member in tiny.members():
+        single = changed(tiny, seeds=[member.seed], mi_weight=[member.mi_weight])
+        for name, alone in tensors(trained(single, 3).state_dict()):
+            assert torch.equal(alone[0], together[name][member.index]), (member, name)
+
+
+@compiled
+def test_threads_do_not_change_a_bit(tiny: RunConfig) -> None:
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        one = dict(tensors(trained(tiny, 2).state_dict()))
+        torch.set_num_threads(2)
+        two = dict(tensors(trained(tiny, 2).state_dict()))
+    finally:
+        torch.set_num_threads(threads)
+    for name, tensor in one.items():
+        assert torch.equal(tensor, two[name]), name
+
+
+@compiled
+@pytest.mark.slow
+def test_a_member_is_the_run_trained_alone_at_the_papers_size() -> None:
+    """The same where torch's products and sums are long enough to be split, for any threads."""
+    section = {"critic_pretraining": 1, "critic_steps": 1}
+    config = changed(RunConfig(seeds=(1, 2), mi_weight=(0.1,)), training=section)
+    together = dict(tensors(trained(config, 1).state_dict()))
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        alone = dict(tensors(trained(changed(config, seeds=[2]), 1).state_dict()))
+    finally:
+        torch.set_num_threads(threads)
+    for name, tensor in alone.items():
+        assert torch.equal(tensor[0], together[name][1]), name
+
+
+def test_runs_of_one_seed_start_alike_and_part(tiny: RunConfig) -> None:
+    """λ = 0.1 and its control are paired: same weights, signals and noise."""
+    members = tiny.members()
+    assert members[0].seed == members[2].seed
+    weight = Trainer(tiny).networks.rnn.weight_hh_l0
+    assert torch.equal(weight[0], weight[2])
+    assert not torch.equal(weight[0], weight[1])
+    after = trained(tiny, 1).networks.rnn.weight_hh_l0
+    assert not torch.equal(after[0], after[2])
+
+
+def test_critic_steps_leave_the_model_alone(tiny: RunConfig) -> None:
+    trainer = Trainer(tiny)
+    model = {n: p.clone() for n, p in trainer.networks.model_parameters().items()}
+    critic = {n: p.clone() for n, p in trainer.networks.critic_parameters().items()}
+    trainer.pretrain()
+    for name, parameter in trainer.networks.model_parameters().items():
+        assert torch.equal(parameter, model[name])
+    assert not torch.equal(trainer.networks.critic_parameters()["weight_h"], critic["weight_h"])
+
+
+def test_controls_without_a_critic_train_as_with_one(tiny: RunConfig) -> None:
+    """The critic of a run with λ = 0 does not act on the run; leaving it out saves its time."""
+    without = trained(changed(tiny, critic={"for_control": False}), 2)
+    with_critic = trained(tiny, 2)
+    for name, parameter in without.networks.model_parameters().items():
+        assert torch.equal(parameter, with_critic.networks.model_parameters()[name]), name
+    metrics = without.run_epoch()
+    assert [m.mi_critic == m.mi_critic for m in metrics] == [True, True, False, False]
+    assert [m.mi_model == m.mi_model for m in metrics] == [True, True, False, False]
+
+
+def test_no_critic_at_all(tiny: RunConfig) -> None:
+    config = changed(tiny, mi_weight=[0.0], critic={"for_control": False})
+    metrics = trained(config, 1).run_epoch()
+    assert all(m.mi_model != m.mi_model and 0 <= m.accuracy <= 1 for m in metrics)
+
+
+@pytest.mark.parametrize("recurrent", ["gaussian", "sparse", "distance"])
+def test_initial_recurrent_weights(tiny: RunConfig, recurrent: str) -> None:
+    config = changed(tiny, model={"recurrent": recurrent, "units": 60, "gain": 2.0})
+    weight = Trainer(config).networks.rnn.weight_hh_l0[0].double()
+    if recurrent == "distance":
+        assert torch.linalg.eigvals(weight).abs().max().item() == pytest.approx(2.0, rel=1e-5)
+    else:
+        assert weight.std().item() == pytest.approx(2.0 / 60**0.5, rel=0.15)
+    assert (weight == 0).double().mean().item() == pytest.approx(
+        0.9 if recurrent == "sparse" else 0.0, abs=0.03
+    )
+
+
+def test_options_reach_the_networks(tiny: RunConfig) -> None:
+    config = changed(
+        tiny,
+        task={"logic": "xor"},
+        critic={"output_bias": False, "negative_slope": 0.25, "samples": 0},
+        model_optimizer={"name": "adam", "clip_norm": 0.0, "clip_value": 1.0},
+    )
+    trainer = trained(config, 1)
+    assert trainer.networks.critic is not None
+    assert trainer.networks.critic.bias_out is None
+    assert trainer.networks.critic.negative_slope == 0.25
+    assert trainer.networks.readout.output_size == 3
+    assert trainer.model_optimizer.clip_norm is None
+    assert trainer.model_optimizer.clip_value == 1.0
+
+
+def test_a_loss_that_is_not_finite_names_epoch_and_member(tiny: RunConfig) -> None:
+    trainer = trained(tiny, 1)
+    with torch.no_grad():
+        trainer.networks.readout.bias[2] = float("inf")
+    with pytest.raises(DivergedError) as error:
+        trainer.run_epoch()
+    assert "epoch 2: the loss of member 2 (seed 11, mi_weight 0.0) is not finite" in str(error)
