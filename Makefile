@@ -35,7 +35,8 @@ test: $(BUILT)
 	$(BIN)/python -m pytest
 
 bench: $(BUILT)
-	set -e; for file in bench/[!_]*.py; do echo "== $$file"; $(BIN)/python $$file; done
+	set -e; for file in bench/[!_]*.py; do \
+	  echo "== $$file"; $(BIN)/python -m bench.$$(basename $$file .py); done
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .
