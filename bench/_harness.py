@@ -7,7 +7,8 @@
     ]
     save("leaky", results)
 
-Run as ``python -m bench.leaky``, or all of them by ``make bench``. ``save`` writes ``bench/results/leaky.json`` and ``leaky.png``.
+Run as ``python -m bench.leaky``, or all of them by ``make bench``. ``save`` writes
+``bench/results/leaky.json`` and ``leaky.png``.
 """
 
 from __future__ import annotations
@@ -192,9 +193,8 @@ def _plot(name: str, comparisons: Sequence[Comparison]) -> None:
         sides = ((-0.2, comparison.ours, "C0"), (0.2, comparison.opponent, "0.7"))
         for offset, timing, color in sides:
             axes.barh(row + offset, timing.median, 0.38, xerr=timing.iqr / 2, color=color, log=True)
-            axes.text(
-                timing.median, row + offset, f"  {timing.name} {_time(timing.median)}", va="center"
-            )
+            label = f"  {timing.name} {_time(timing.median)}"
+            axes.text(timing.median + timing.iqr / 2, row + offset, label, va="center")
     axes.set_yticks(
         range(len(comparisons)),
         [f"{item.title}\n{item.precision}: {item.ratio:.1f}x" for item in comparisons],

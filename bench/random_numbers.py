@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import torch
-from bench._harness import Comparison, compare, save
 from torch import Tensor
 
+from bench._harness import Comparison, compare, save
 from midiff_fast.ops import random
 
 # State noise of one pass: batch, steps, units (Tomoda et al. 2025, working memory).
@@ -42,4 +42,4 @@ def main() -> list[Comparison]:
 
 
 if __name__ == "__main__":
-    save("random", main())
+    save("random_numbers", main())
