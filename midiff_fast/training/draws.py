@@ -8,53 +8,75 @@ from torch import Tensor
 from ..ops import random as keyed
 from ..ops.random import Purpose
 from ..runs import RunConfig
-from ..tasks import Task
+from ..tasks import Signals, Task
 from .steps import Networks, Samples, Sequences
 
 
 class Draws:
-    """Draws what pass number ``index`` of the training needs; nothing is remembered in between."""
+    """Draws what pass number ``index`` of the training needs; nothing is remembered in between.
+
+    Members of one seed (a run and its control) get the same numbers, which are drawn once.
+    """
 
     def __init__(self, config: RunConfig, task: Task, networks: Networks) -> None:
         self._task = task
         self._config = config
-        self._seeds = torch.tensor([m.seed for m in config.members()], dtype=torch.int64)
+        seeds = torch.tensor([m.seed for m in config.members()], dtype=torch.int64)
         members = networks.critic_members
-        self._critic_seeds = self._seeds if members is None else self._seeds[members]
+        self._members = _Seeds(seeds)
+        self._critic_members = _Seeds(seeds if members is None else seeds[members])
 
     def sequences(self, index: int, *, from_rest: bool) -> Sequences:
         """Signals, initial state (zero ``from_rest``, else ~ N(0, 1)) and state noise of a pass."""
         training, model = self._config.training, self._config.model
+        members = self._members
         steps = training.transient + training.steps
-        signals = self._task.draw(self._seeds, index, training.batch, steps)
+        signals = self._task.draw(members.unique, index, training.batch, steps)
         size = (training.batch, model.units)
         if from_rest:
-            state = torch.zeros(len(self._seeds), *size)
+            state = torch.zeros(members.count, *size)
         else:
-            state = keyed.normal(self._seeds, Purpose.INITIAL_STATE, index, size)
+            state = members.spread(keyed.normal(members.unique, Purpose.INITIAL_STATE, index, size))
         noise = None
         if model.noise_std > 0.0:
             shape = (training.batch, steps, model.units)
-            noise = keyed.normal(self._seeds, Purpose.STATE_NOISE, index, shape)
-            noise.mul_(model.noise_std)
-        return Sequences(signals, state, noise)
+            noise = keyed.normal(members.unique, Purpose.STATE_NOISE, index, shape)
+            noise = members.spread(noise.mul_(model.noise_std))
+        return Sequences(Signals(*(members.spread(part) for part in signals)), state, noise)
 
     def samples(self, index: int) -> Samples:
         """Sample noise, permutation and subset of a pass, for the members that have a critic."""
-        config, seeds = self._config, self._critic_seeds
+        config, members = self._config, self._critic_members
         available = config.training.batch * config.training.steps
         count = config.critic.samples or available
         first = config.model.units // 2
+
+        def noise(purpose: Purpose, size: int) -> Tensor:
+            drawn = keyed.normal(members.unique, purpose, index, (count, size))
+            return members.spread(drawn.mul_(config.critic.sample_noise))
+
+        def shuffled(purpose: Purpose, total: int) -> Tensor:
+            return members.spread(keyed.permutation(members.unique, purpose, index, total))
+
         subset = None
         if count < available:
-            subset = keyed.permutation(seeds, Purpose.SUBSAMPLE, index, available)[:, :count]
+            subset = shuffled(Purpose.SUBSAMPLE, available)[:, :count]
         return Samples(
-            self._sample_noise(Purpose.SAMPLE_NOISE_A, index, count, first),
-            self._sample_noise(Purpose.SAMPLE_NOISE_B, index, count, config.model.units - first),
-            keyed.permutation(seeds, Purpose.PERMUTATION, index, count),
+            noise(Purpose.SAMPLE_NOISE_A, first),
+            noise(Purpose.SAMPLE_NOISE_B, config.model.units - first),
+            shuffled(Purpose.PERMUTATION, count),
             subset,
         )
 
-    def _sample_noise(self, purpose: Purpose, index: int, count: int, size: int) -> Tensor:
-        noise = keyed.normal(self._critic_seeds, purpose, index, (count, size))
-        return noise.mul_(self._config.critic.sample_noise)
+
+class _Seeds:
+    """The different seeds among those of the members, and where each member finds its own."""
+
+    def __init__(self, seeds: Tensor) -> None:
+        self.count = len(seeds)
+        self.unique, self._position = torch.unique(seeds, return_inverse=True)
+        self._is_identity = torch.equal(self.unique, seeds)
+
+    def spread(self, values: Tensor) -> Tensor:
+        """From one entry per different seed to one per member."""
+        return values if self._is_identity else values[self._position]
