@@ -32,9 +32,9 @@ class CriticBudget:
     """
 
     hidden_size: int = 64
-    steps: int = 200
+    steps: int = 300
     samples: int = 2_000
-    learning_rate: float = 3e-3
+    learning_rate: float = 5e-3
 
     def __post_init__(self) -> None:
         for name in ("hidden_size", "steps", "samples"):
@@ -88,7 +88,7 @@ def held_out_information(
     budget = CriticBudget() if budget is None else budget
     members, available = train.a.shape[0], train.a.shape[1]
     critic = _fresh_critic(train, seeds, budget)
-    optimizer = torch.optim.Adam(critic.parameters(), budget.learning_rate)
+    optimizer = torch.optim.Adam(critic.parameters(), budget.learning_rate, fused=True)
     count = min(budget.samples, available)
     for step in range(budget.steps):
         for group in optimizer.param_groups:

@@ -34,7 +34,7 @@ def test_a_critic_cannot_report_what_it_memorised() -> None:
     generator = torch.Generator().manual_seed(0)
     few = Pairs(torch.randn(2, 30, 4, generator=generator), torch.randn(2, 30, 4))
     many = Pairs(torch.randn(2, 5_000, 4, generator=generator), torch.randn(2, 5_000, 4))
-    budget = CriticBudget(hidden_size=32, steps=300, samples=30)
+    budget = CriticBudget(hidden_size=32, steps=150, samples=30)
     assert (held_out_information(few, few, SEEDS, budget) > 1.0).all()
     assert (held_out_information(few, many, SEEDS, budget) < 0.1).all()
 
