@@ -1,0 +1,77 @@
+"""What figures and the report are made of: the files of one run directory."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ..runs import RunConfig, RunDirectory, RunError
+from ..runs.directory import Arrays
+from ..runs.files import read_file
+
+
+@dataclass(frozen=True)
+class RunData:
+    """An analysed run directory in memory.
+
+    ``metrics`` is empty where training has not finished its first epoch.
+    """
+
+    directory: RunDirectory
+    config: RunConfig
+    analysis: dict[str, Any]
+    snapshots: Arrays
+    metrics: pd.DataFrame
+
+    @property
+    def members(self) -> list[dict[str, Any]]:
+        """The members' records, in the order of the ensemble."""
+        records: list[dict[str, Any]] = self.analysis["members"]
+        return records
+
+    @property
+    def examples(self) -> list[dict[str, Any]]:
+        """The runs that are shown in detail: a typical one, then its control if there is one."""
+        chosen: list[dict[str, Any]] = self.analysis["examples"]
+        return chosen
+
+    @cached_property
+    def weights(self) -> list[float]:
+        """The weights λ of the mutual information, the largest first, the control last."""
+        return sorted({member["mi_weight"] for member in self.members}, reverse=True)
+
+    def of_weight(self, weight: float) -> list[dict[str, Any]]:
+        """The members of one weight λ."""
+        return [member for member in self.members if member["mi_weight"] == weight]
+
+    def parameter(self, name: str, member: int, snapshot: int = -1) -> Any:
+        """A weight of one member at one snapshot, the last by default."""
+        return self.snapshots[name][snapshot, member]
+
+
+def load(directory: str | Path) -> RunData:
+    """Read a run directory.
+
+    Raises:
+        RunError: there is no run, or it has not been analysed.
+    """
+    run = RunDirectory(directory)
+    config = run.read_config()
+    if not run.analysis_path.is_file():
+        raise RunError(f"{run.path} has not been analysed: there is no {run.analysis_path.name}")
+    try:
+        analysis = json.loads(read_file(run.analysis_path))
+    except json.JSONDecodeError as error:
+        raise RunError(f"cannot read {run.analysis_path}: {error}") from None
+    metrics = run.read_metrics() if run.metrics_path.is_file() else pd.DataFrame()
+    return RunData(run, config, analysis, run.read_snapshots(), metrics)
+
+
+def run_name(member: dict[str, Any]) -> str:
+    """How a run is named in figures."""
+    return f"seed {member['seed']}, λ = {member['mi_weight']:g}"

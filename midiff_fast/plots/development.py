@@ -1,0 +1,55 @@
+"""Modularity and separation over training."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from .data import RunData
+from .style import new_figure, weight_colours, weight_label, zero_line
+
+PANELS = (
+    ("Q_cor_normalised", "functional modularity Q_cor / Q_max"),
+    ("Q_str_normalised", "structural modularity Q_str / Q_max"),
+    ("accuracy", "accuracy (share of steps)"),
+    ("D_cor", "functional separation D_cor"),
+    ("D_out", "separation of output weights D_out"),
+    ("D_in", "separation of input weights D_in"),
+)
+
+
+def development_figure(run: RunData) -> Figure:
+    """Each run thin, the mean of the runs of a weight λ thick; on held-out sequences."""
+    figure = new_figure(9.4, 5.2)
+    panels = figure.subplots(2, 3, sharex=True).ravel()
+    for axes, (name, label) in zip(panels, PANELS, strict=True):
+        for weight in run.weights[::-1]:
+            draw_curves(axes, run, weight, name)
+        axes.set_title(label, fontsize=8.5)
+        if name != "accuracy":
+            zero_line(axes)
+    low, high = (f(panels[i].get_ylim()[j] for i in (0, 1)) for j, f in ((0, min), (1, max)))
+    for axes in panels[:2]:
+        axes.set_ylim(low, high)  # one scale: they are compared
+    for axes in panels[3:]:
+        axes.set_xlabel("epoch")
+        axes.set_ylim(-0.03, 1.03)
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper right", ncols=len(labels))
+    return figure
+
+
+def draw_curves(axes: Axes, run: RunData, weight: float, name: str, **style: Any) -> None:
+    """One measure of all runs of a weight λ over the snapshots."""
+    epochs = run.analysis["epochs"]
+    curves = np.array([m["curves"][name] for m in run.of_weight(weight)], dtype=float)
+    look = {"color": weight_colours(run.weights)[weight], "label": weight_label(weight), **style}
+    marker = "o" if len(epochs) == 1 else None
+    thin = {**look, "label": None, "linewidth": 0.7, "alpha": 0.45}
+    axes.plot(epochs, curves.T, marker=marker, markersize=3, **thin)
+    defined = ~np.isnan(curves).all(0)
+    mean = np.nanmean(curves[:, defined], axis=0)
+    axes.plot(np.array(epochs)[defined], mean, linewidth=2.2, marker=marker, **look)

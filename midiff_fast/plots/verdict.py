@@ -1,0 +1,199 @@
+"""What an analysis says, in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from .numbers import Numbers
+from .precedence import headline_row
+
+SIGNIFICANT = 0.05
+"""Of the sign test: below it the direction is called settled."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One ``headline`` and the ``sentences`` that support it."""
+
+    headline: str
+    sentences: tuple[str, ...]
+
+
+def verdict(analysis: dict[str, Any], *, html: bool = False) -> list[Verdict]:
+    """A verdict per weight λ > 0 of the mutual information, the largest first.
+
+    Args:
+        analysis: as returned by ``midiff_fast.analysis.analyse``.
+        html: mark each number with its place in analysis.json.
+    """
+    numbers = Numbers(analysis, html)
+    found = [
+        _of_weight(numbers, index)
+        for index, entry in reversed(list(enumerate(analysis["precedence"])))
+        if entry["mi_weight"] > 0.0
+    ]
+    return found or [_controls_only(numbers)]
+
+
+def _controls_only(numbers: Numbers) -> Verdict:
+    place = _summary_of(numbers, 0.0)
+    sentences = ["No run had a penalty on mutual information, so there is nothing to compare."]
+    return Verdict("Controls only", (*sentences, _accuracy(numbers, place, "the runs")))
+
+
+def _of_weight(numbers: Numbers, index: int) -> Verdict:
+    entry = numbers.value("precedence", index)
+    row = headline_row(entry)
+    weight = entry["mi_weight"]
+    weights = {e["mi_weight"] for e in numbers.value("precedence")} - {0.0}
+    prefix = f"λ = {weight:g}: " if len(weights) > 1 else ""
+    sentences = [_counts(numbers, index, row)]
+    if entry["sweep"][row]["functional_first"] + entry["sweep"][row]["structural_first"]:
+        sentences.append(_difference(numbers, index, row))
+    sentences.append(_sweep(entry))
+    summary = _summary_of(numbers, weight)
+    comparison = _comparison_of(numbers, weight)
+    if comparison is None:
+        sentences.append("There are no control runs (λ = 0) to compare with.")
+    else:
+        sentences.append(_against_control(numbers, comparison))
+    sentences.append(_accuracy(numbers, summary, "the runs with the penalty"))
+    if comparison is not None:
+        sentences.append(_accuracy(numbers, _summary_of(numbers, 0.0), "the controls"))
+    sentences.append(_information(numbers, summary, comparison))
+    return Verdict(prefix + _headline(entry["sweep"][row]), tuple(sentences))
+
+
+def _headline(row: dict[str, Any]) -> str:
+    functional, structural = row["functional_first"], row["structural_first"]
+    runs = functional + structural + row["undecided"]
+    if functional + structural == 0:
+        return f"Undecided: neither modularity rose for good before the other in any of {runs} runs"
+    if functional == structural:
+        return f"Undecided: functional first in {functional}, structural first in {structural} runs"
+    first, count = max(("Functional", functional), ("Structural", structural), key=lambda x: x[1])
+    headline = f"{first} modularity came first in {count} of {runs} runs"
+    if row["p_value"] >= SIGNIFICANT:
+        headline += ", too few to settle it"
+    return headline
+
+
+def _counts(numbers: Numbers, index: int, row: int) -> str:
+    place = ("precedence", index, "sweep", row)
+    counts = [
+        f"{name}: {numbers.show('{:d}', *place, key)}"
+        for key, name in (
+            ("functional_first", "functional first"),
+            ("structural_first", "structural first"),
+            ("undecided", "undecided"),
+        )
+    ]
+    found = numbers.value(*place)
+    threshold = numbers.show("{:g}", *place, "threshold")
+    text = (
+        f"A modularity counts as risen when Q / Q_max exceeds {threshold} and stays above for two "
+        f"more snapshots ({'; '.join(counts)})."
+    )
+    if found["p_value"] is not None:
+        text += f" Exact sign test: p = {numbers.show('{:.2g}', *place, 'p_value')}."
+    return text
+
+
+def _difference(numbers: Numbers, index: int, row: int) -> str:
+    place = ("precedence", index, "sweep", row)
+    found = numbers.value(*place)
+    text = (
+        "Median of structural minus functional onset over all runs: "
+        f"{numbers.show('{:.0f}', *place, 'median_difference')} epochs"
+    )
+    if found["interval"] is not None:
+        low = numbers.show("{:.0f}", *place, "interval", 0)
+        high = numbers.show("{:.0f}", *place, "interval", 1)
+        text += f" (bootstrap 95 % interval {low} to {high})"
+    censored = [
+        (name, sum(onset is None for onset in found[f"{name}_onsets"]))
+        for name in ("functional", "structural")
+    ]
+    missing = [
+        f"{name} modularity never rose in {count} run{'s' if count > 1 else ''}"
+        for name, count in censored
+        if count
+    ]
+    if missing:
+        text += (
+            f"; {' and '.join(missing)}, counted as if it had risen at the end, so the difference "
+            "is a lower bound in size"
+        )
+    return text + "."
+
+
+def _sweep(entry: dict[str, Any]) -> str:
+    sweep = entry["sweep"]
+    functional = sum(row["functional_first"] > row["structural_first"] for row in sweep)
+    structural = sum(row["functional_first"] < row["structural_first"] for row in sweep)
+    low, high = sweep[0]["threshold"], sweep[-1]["threshold"]
+    return (
+        f"Of {len(sweep)} thresholds from {low:g} to {high:g}, functional modularity is ahead at "
+        f"{functional}, structural at {structural}, neither at "
+        f"{len(sweep) - functional - structural}."
+    )
+
+
+def _summary_of(numbers: Numbers, weight: float) -> tuple[str, int]:
+    entries = numbers.value("summary")
+    return "summary", next(i for i, e in enumerate(entries) if e["mi_weight"] == weight)
+
+
+def _comparison_of(numbers: Numbers, weight: float) -> tuple[str, int] | None:
+    entries = numbers.value("comparison")
+    found = [i for i, entry in enumerate(entries) if entry["mi_weight"] == weight]
+    return ("comparison", found[0]) if found else None
+
+
+def _against_control(numbers: Numbers, comparison: tuple[str, int]) -> str:
+    parts = []
+    for name, label in (("Q_cor", "Q_cor"), ("D_cor", "D_cor"), ("Q_str", "Q_str")):
+        place = (*comparison, "measures", name)
+        if numbers.value(*place) is None:
+            continue
+        parts.append(
+            f"{label} {numbers.show('{:.3f}', *place, 'median')} against "
+            f"{numbers.show('{:.3f}', *place, 'median_control')} (higher in "
+            f"{numbers.show('{:d}', *place, 'higher')} of {numbers.show('{:d}', *place, 'pairs')})"
+        )
+    return f"Against the controls of the same seeds, medians at the end: {'; '.join(parts)}."
+
+
+def _accuracy(numbers: Numbers, summary: tuple[str, int], who: str) -> str:
+    return (
+        f"Accuracy of {who}: median "
+        f"{numbers.show('{:.3f}', *summary, 'measures', 'accuracy', 'median')}, above 0.9 in "
+        f"{numbers.show('{:d}', *summary, 'succeeded')} of "
+        f"{numbers.show('{:d}', *summary, 'runs')}."
+    )
+
+
+def _information(
+    numbers: Numbers, summary: tuple[str, int], comparison: tuple[str, int] | None
+) -> str:
+    place = (*summary, "measures", "fresh_critic")
+    text = (
+        "Mutual information between the groups by a freshly trained critic on held-out sequences: "
+        f"median {numbers.show('{:.2f}', *place, 'median')} nats"
+    )
+    if comparison is not None:
+        control = (*comparison, "measures", "fresh_critic")
+        text += (
+            f", controls {numbers.show('{:.2f}', *control, 'median_control')} (lower in "
+            f"{numbers.show('{:d}', *control, 'lower')} of "
+            f"{numbers.show('{:d}', *control, 'pairs')})"
+        )
+    members = numbers.value("members")
+    null = max(
+        range(len(members)), key=lambda i: abs(members[i]["information"]["shuffled_null"] or 0.0)
+    )
+    return text + (
+        "; with all pairs shuffled, where it should be 0, the value furthest from 0 is "
+        f"{numbers.show('{:.2f}', 'members', null, 'information', 'shuffled_null')}."
+    )
