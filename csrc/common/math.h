@@ -17,12 +17,13 @@ namespace math {
 template <class V, bool = std::is_floating_point_v<V>>
 struct Number {
   using Element = V;
-  using Integer = std::conditional_t<sizeof(V) == 4, int32_t, int64_t>;
+  using Integer = std::conditional_t<sizeof(V) == 4, uint32_t, uint64_t>;
 };
 template <class V>
 struct Number<V, false> {
   using Element = std::remove_cv_t<std::remove_reference_t<decltype(std::declval<V&>()[0])>>;
-  using Integer = decltype(std::declval<V>() < std::declval<V>());  // signed, same width and lanes
+  using Integer [[gnu::vector_size(sizeof(V))]] =
+      std::conditional_t<sizeof(Element) == 4, uint32_t, uint64_t>;  // same width and lanes
 };
 
 template <class To, class From>
@@ -38,11 +39,11 @@ struct Constants;
 
 template <>
 struct Constants<float> {
-  using Integer = int32_t;
+  using Integer = uint32_t;
   static constexpr float kRound =
       0x1.8p23f;  // adding it rounds to an integer, held in the low bits
   static constexpr int kMantissa = 23;
-  static constexpr Integer kOneBits = 0x3F800000, kSign = INT32_MIN;
+  static constexpr Integer kOneBits = 0x3F800000, kSign = 0x80000000;
   static constexpr float kLog2E = 1.44269504f;
   static constexpr float kLn2High = 0.693359375f, kLn2Low = -2.12194440e-4f;
   static constexpr float kSaturated = 9.2f;                    // tanh of it rounds to 1
@@ -51,10 +52,10 @@ struct Constants<float> {
 
 template <>
 struct Constants<double> {
-  using Integer = int64_t;
+  using Integer = uint64_t;
   static constexpr double kRound = 0x1.8p52;
   static constexpr int kMantissa = 52;
-  static constexpr Integer kOneBits = 0x3FF0000000000000, kSign = INT64_MIN;
+  static constexpr Integer kOneBits = 0x3FF0000000000000, kSign = 0x8000000000000000;
   static constexpr double kLog2E = 1.4426950408889634;
   static constexpr double kLn2High = 6.93147180369123816490e-01,
                           kLn2Low = 1.90821492927058770002e-10;
