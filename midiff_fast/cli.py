@@ -5,15 +5,17 @@ What needs torch is imported inside the commands, so that help and mistakes answ
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
+
+if TYPE_CHECKING:
+    from .runs import RunConfig
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -92,12 +94,14 @@ def train_working_memory(
         )
         if members:
             chosen = choose_config(preset, config, given | members)
+        directory = out or Path("runs") / f"working-memory-{preset}"
         if show_config:
             console.print(chosen.to_toml(), end="", markup=False, highlight=False, soft_wrap=True)
             return
-        _train(chosen, out or Path("runs") / f"working-memory-{preset}", threads)
+        _set_threads(threads)
+        _train(chosen, directory)
         if analyse:
-            _analyse(out or Path("runs") / f"working-memory-{preset}")
+            _analyse(directory)
 
 
 @app.command("analyse")
@@ -135,11 +139,10 @@ def info() -> None:
     console.print(table)
 
 
-def _train(config: Any, directory: Path, threads: int | None) -> None:
+def _train(config: RunConfig, directory: Path) -> None:
     from .training import DivergedError, train
     from .training.progress import TrainingProgress
 
-    _set_threads(threads)
     members = config.members()
     weights = ", ".join(f"{weight:g}" for weight in config.mi_weight)
     console.print(
@@ -163,10 +166,28 @@ def _analyse(directory: Path) -> None:
     from .analysis import analyse
     from .plots import report
 
-    result = analyse(directory)
-    written = report(directory)
-    console.print(json.dumps(result, default=str)[:400])
-    console.print(f"Report: {written}", highlight=False, soft_wrap=True)
+    with console.status("analysing") if console.is_terminal else nullcontext():
+        result = analyse(directory)
+        written = report(directory)
+    _print_summary(result)
+    console.print(f"\nReport: {written}", highlight=False, soft_wrap=True)
+
+
+def _print_summary(result: dict[str, Any]) -> None:
+    """The verdict in words, and a row per run; the same as in the report."""
+    from .plots import verdict
+    from .plots.table import COLUMNS, look_up
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading, _, _ in COLUMNS:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for member in sorted(result["members"], key=lambda m: (-m["mi_weight"], m["seed"])):
+        values = [(look_up(member, path), form) for _, path, form in COLUMNS]
+        table.add_row(*("–" if value is None else form.format(value) for value, form in values))
+    console.print(table)
+    for entry in verdict(result):
+        console.print(f"\n[bold]{entry.headline}.[/bold]", highlight=False)
+        console.print(" ".join(entry.sentences), highlight=False)
 
 
 def _set_threads(threads: int | None) -> None:
