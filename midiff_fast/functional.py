@@ -80,18 +80,56 @@ def donsker_varadhan(
     marginal_b: Tensor | None = None,
     backend: Backend = "auto",
 ) -> Tensor:
-    """Donsker-Varadhan bound on the mutual information in nats; see ``reference``."""
-    if weights.weight_h.dim() == 3:
-        return _mine.donsker_varadhan(
-            a, b, permutation, weights, negative_slope, marginal_b=marginal_b, backend=backend
-        )
+    """Donsker-Varadhan lower bound on I(a; b) under a given critic (MINE, Belghazi et al. 2018).
+
+    ``mean_i T(a_i, b_i) - log mean_i exp T(a_i, b_π(i))``, differentiable in the samples and in
+    every weight of the statistics network T. Each tensor may carry a leading ensemble axis E; one
+    without it is shared by all members. Everything is float32, or everything float64.
+
+    Args:
+        a: samples of the first group, [S, A].
+        b: samples of the second group, paired with ``a``, [S, B].
+        permutation: π, [S] int64, each index once.
+        weights: of the statistics network, see :class:`CriticWeights` for the shapes.
+        negative_slope: of the critic's leaky ReLU, 0 to 1.
+        marginal_b: what is shuffled in place of ``b``, [S, B]: Tomoda et al. 2025 add noise to the
+            joint pairs and shuffle the samples without it.
+        backend: "fused" is the compiled op, "eager" the plain PyTorch definition, "auto" the
+            first if it can be had. Second derivatives need "eager".
+
+    Returns:
+        MI in nats, [] or [E]. It cannot exceed log S, and can be negative.
+
+    Raises:
+        ValueError: an argument of the wrong rank, size or device; no samples; an unknown backend.
+        TypeError: a dtype that differs from that of ``a``, or is not a floating-point one.
+        RuntimeError: ``backend="fused"`` where it is not possible; a ``permutation`` that is none.
+
+    The fused op computes the gradients with the value in one pass and keeps nothing of size S x H.
+    """
+    tensors, ensemble = with_ensemble_axis(
+        {
+            "weight_h": (weights.weight_h, "H H"),
+            "a": (a, "S A"),
+            "b": (b, "S B"),
+            "marginal_b": (marginal_b, "S B"),
+            "permutation": (permutation, "S"),
+            "weight_a": (weights.weight_a, "H A"),
+            "bias_a": (weights.bias_a, "H"),
+            "weight_b": (weights.weight_b, "H B"),
+            "bias_b": (weights.bias_b, "H"),
+            "bias_h": (weights.bias_h, "H"),
+            "weight_out": (weights.weight_out, "H"),
+            "bias_out": (weights.bias_out, ""),
+        }
+    )
     mi = _mine.donsker_varadhan(
-        a[None],
-        b[None],
-        permutation[None],
-        CriticWeights(*(None if w is None else w[None] for w in weights)),
+        tensors["a"],  # type: ignore[arg-type]
+        tensors["b"],  # type: ignore[arg-type]
+        tensors["permutation"],  # type: ignore[arg-type]
+        CriticWeights(**{name: tensors[name] for name in CriticWeights._fields}),  # type: ignore[arg-type]
         negative_slope,
-        marginal_b=None if marginal_b is None else marginal_b[None],
+        marginal_b=tensors["marginal_b"],
         backend=backend,
     )
-    return mi[0]
+    return mi if ensemble else mi[0]

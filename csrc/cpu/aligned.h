@@ -13,13 +13,22 @@ struct AlignedDelete {
   void operator()(void* memory) const { ::operator delete(memory, std::align_val_t{64}); }
 };
 
-// Zeros on a cache line of their own, so that no vector straddles two lines.
 template <class T>
-std::unique_ptr<T[], AlignedDelete> aligned_zeros(int64_t count) {
-  const size_t bytes = sizeof(T) * static_cast<size_t>(count);
-  void* memory = ::operator new(bytes, std::align_val_t{64});
-  std::memset(memory, 0, bytes);
-  return std::unique_ptr<T[], AlignedDelete>(static_cast<T*>(memory));
+using AlignedArray = std::unique_ptr<T[], AlignedDelete>;
+
+// Uninitialised memory on a cache line of its own, so that no vector straddles two lines.
+template <class T>
+AlignedArray<T> aligned_memory(int64_t count) {
+  void* memory = ::operator new(sizeof(T) * static_cast<size_t>(count), std::align_val_t{64});
+  return AlignedArray<T>(static_cast<T*>(memory));
+}
+
+// The same, filled with zeros.
+template <class T>
+AlignedArray<T> aligned_zeros(int64_t count) {
+  AlignedArray<T> memory = aligned_memory<T>(count);
+  std::memset(memory.get(), 0, sizeof(T) * static_cast<size_t>(count));
+  return memory;
 }
 
 }  // namespace midiff

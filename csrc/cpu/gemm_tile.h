@@ -3,8 +3,8 @@
 //   acc[m][v] += sum_k left[k * left_k + m * left_m] * right[k * right_k + v * lanes]
 //
 // The left operand is broadcast, the right one is read as whole vectors. With AVX-512, 12 rows make
-// 24 accumulators: enough chains to hide the latency of a fused multiply-add, and 14 loads for 24 of
-// them, below the two loads a cycle that the ports allow.
+// 24 accumulators: enough chains to hide the latency of a fused multiply-add, and 14 loads for 24
+// of them, below the two loads a cycle that the ports allow.
 #pragma once
 
 #include <cstdint>
@@ -55,8 +55,8 @@ struct Tile {
   }
 };
 
-// Calls visit(first_row, rows) with rows a compile-time 12, 8 or 4 until `count`, a multiple of 4, is
-// covered.
+// Calls visit(first_row, rows) with rows a compile-time 12, 8 or 4 until `count`, a multiple of 4,
+// is covered.
 template <class Visit>
 MF_HD void for_each_row_block(int64_t count, Visit&& visit) {
   int64_t first = 0;

@@ -3,8 +3,8 @@
 //   out[r] += sum_k mask[r][k] * rows[k],   mask[r][k] in {slope, 1}
 //
 // The derivative of a leaky ReLU takes only two values, so backpropagation through it multiplies by
-// such a matrix. Four rows have 16 possible sums; they are tabulated once and every r picks one by a
-// 4-bit code: one addition where a dense product spends four multiply-adds (the "method of four
+// such a matrix. Four rows have 16 possible sums; they are tabulated once and every r picks one by
+// a 4-bit code: one addition where a dense product spends four multiply-adds (the "method of four
 // Russians", Arlazarov et al. 1970). Sums stay in T, added in a fixed order.
 #pragma once
 
@@ -117,8 +117,7 @@ MF_HD void add_picked(T* out, int64_t out_stride, const T* table, const Code* co
   }
 #pragma GCC unroll 4
   for (int q = 0; q < kRows; ++q)
-    for (int v = 0; v < kTileVectors; ++v)
-      store(out + q * out_stride + v * kLanes<T>, acc[q][v]);
+    for (int v = 0; v < kTileVectors; ++v) store(out + q * out_stride + v * kLanes<T>, acc[q][v]);
 }
 
 // The same for any number of rows that is a multiple of kPickedRows.

@@ -4,12 +4,12 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <tuple>
 #include <type_traits>
 #include <vector>
 
+#include "csrc/cpu/aligned.h"
 #include "csrc/cpu/kernels.h"
 #include "csrc/ops/tensors.h"
 
@@ -32,21 +32,6 @@ const MineKernel<T>& kernel() {
     return kernels().mine.f64;
 }
 
-// Memory aligned to a cache line, as wide as the widest vector.
-template <class T>
-class Buffer {
- public:
-  explicit Buffer(int64_t size)
-      : bytes_(static_cast<T*>(::operator new(size * sizeof(T), std::align_val_t{64}))) {}
-  T* get() const { return bytes_.get(); }
-
- private:
-  struct Free {
-    void operator()(T* memory) const { ::operator delete(memory, std::align_val_t{64}); }
-  };
-  std::unique_ptr<T, Free> bytes_;
-};
-
 struct Arguments {
   Tensor a, b, marginal_b, permutation, weight_a, bias_a, weight_b, bias_b, weight_h, bias_h,
       weight_out, bias_out;
@@ -62,20 +47,29 @@ struct Results {
 
 void check_permutation(const Arguments& x) {
   const int64_t* indices = x.permutation.const_data_ptr<int64_t>();
+  // Where each member's permutation goes wrong; an exception would lose its message on its way out
+  // of a thread.
+  std::vector<int64_t> wrong(static_cast<size_t>(x.members), x.samples);
   parallel_items(x.members, 1, [&](int64_t begin, int64_t end) {
     std::vector<bool> seen(static_cast<size_t>(x.samples));
     for (int64_t member = begin; member < end; ++member) {
       seen.assign(seen.size(), false);
       for (int64_t i = 0; i < x.samples; ++i) {
         const int64_t index = indices[member * x.samples + i];
-        STD_TORCH_CHECK(index >= 0 && index < x.samples && !seen[static_cast<size_t>(index)],
-                        "permutation: expected every index from 0 to ", x.samples - 1,
-                        " once, got ", index, " at position ", i,
-                        index >= 0 && index < x.samples ? " again" : "");
+        if (index < 0 || index >= x.samples || seen[static_cast<size_t>(index)]) {
+          wrong[static_cast<size_t>(member)] = i;
+          break;
+        }
         seen[static_cast<size_t>(index)] = true;
       }
     }
   });
+  for (int64_t member = 0; member < x.members; ++member) {
+    const int64_t i = wrong[static_cast<size_t>(member)];
+    STD_TORCH_CHECK(i == x.samples, "permutation: expected every index from 0 to ", x.samples - 1,
+                    " once, got ", indices[member * x.samples + (i < x.samples ? i : 0)],
+                    " at position ", i, " of member ", member);
+  }
 }
 
 // All arguments contiguous and checked against each other.
@@ -147,12 +141,14 @@ class DonskerVaradhan {
 
   void run() {
     const int64_t threads = torch::stable::get_num_threads();
-    const int64_t wave =
-        std::clamp<int64_t>(kItemsPerThread * threads / lanes_, 1, std::max<int64_t>(x_.members, 1));
+    const int64_t wave = std::clamp<int64_t>(kItemsPerThread * threads / lanes_, 1,
+                                             std::max<int64_t>(x_.members, 1));
     const int64_t input = shape_.input_gradients ? x_.samples * (x_.a_size + x_.b_size) : 0;
-    const Buffer<T> packed(wave * kernel_.packed_size(shape_));
-    const Buffer<T> sums(shape_.weight_gradients ? wave * lanes_ * kernel_.sums_size(shape_) : 0);
-    const Buffer<T> joint(wave * input), product(wave * input);
+    const auto packed = aligned_memory<T>(wave * kernel_.packed_size(shape_));
+    const auto sums =
+        aligned_memory<T>(shape_.weight_gradients ? wave * lanes_ * kernel_.sums_size(shape_) : 0);
+    const auto joint = aligned_memory<T>(wave * input);
+    const auto product = aligned_memory<T>(wave * input);
     for (int64_t first = 0; first < x_.members; first += wave) {
       const int64_t count = std::min(wave, x_.members - first);
       std::vector<LaneResult> results(static_cast<size_t>(count * lanes_));
@@ -170,7 +166,7 @@ class DonskerVaradhan {
                        packed.get() + i * kernel_.packed_size(shape_));
       });
       parallel_items(count * lanes_, 1, [&](int64_t begin, int64_t end) {
-        const Buffer<T> scratch(kernel_.scratch_size(shape_));
+        const auto scratch = aligned_memory<T>(kernel_.scratch_size(shape_));
         for (int64_t item = begin; item < end; ++item) {
           const int64_t i = item / lanes_, from = item % lanes_ * lane_size_;
           results[static_cast<size_t>(item)] = kernel_.lane(
@@ -194,24 +190,24 @@ class DonskerVaradhan {
       if (shape_.input_gradients)
         for (int64_t i = 0; i < count; ++i)
           gather_inputs(first + i, samples[static_cast<size_t>(i)],
-                        log_sum_exp(results.data() + i * lanes_));
+                        product_term(results.data() + i * lanes_));
     }
   }
 
  private:
   int64_t chunks() const { return (x_.samples + chunk_ - 1) / chunk_; }
 
-  double log_sum_exp(const LaneResult* found) const {
+  LogSumExp product_term(const LaneResult* found) const {
     LogSumExp total;
     for (int64_t lane = 0; lane < lanes_; ++lane) total.merge(found[lane].product);
-    return total.value();
+    return total;
   }
 
   double information(const LaneResult* found) const {
     double joint = 0;
     for (int64_t lane = 0; lane < lanes_; ++lane) joint += found[lane].joint_sum;
     const double samples = static_cast<double>(x_.samples);
-    return joint / samples - (log_sum_exp(found) - std::log(samples));
+    return joint / samples - (product_term(found).value() - std::log(samples));
   }
 
   static const T* at(const Tensor& tensor, int64_t member) {
@@ -231,8 +227,9 @@ class DonskerVaradhan {
   }
 
   CriticWeights<T> critic_of(int64_t member) const {
-    return {at(x_.weight_a, member),   at(x_.bias_a, member), at(x_.weight_b, member),
-            at(x_.bias_b, member),     at(x_.weight_h, member), at(x_.bias_h, member),
+    return {at(x_.weight_a, member),   at(x_.bias_a, member),
+            at(x_.weight_b, member),   at(x_.bias_b, member),
+            at(x_.weight_h, member),   at(x_.bias_h, member),
             at(x_.weight_out, member), x_.has_bias_out ? *at(x_.bias_out, member) : T(0)};
   }
 
@@ -244,18 +241,19 @@ class DonskerVaradhan {
             to(out_.weight_h), to(out_.bias_h),   to(out_.weight_out)};
   }
 
-  // Joint parts count 1 / S, product parts exp(their reference - log sum exp); the product part of
+  // Joint parts count 1 / S, product parts exp(their reference) / sum of exp; the product part of
   // pair i belongs to row i of a and to row permutation[i] of what was shuffled.
-  void gather_inputs(int64_t member, const MineSamples<T>& samples, double log_sum_exp) const {
+  void gather_inputs(int64_t member, const MineSamples<T>& samples,
+                     const LogSumExp& product_term) const {
     const int64_t a_size = x_.a_size, b_size = x_.b_size, in = a_size + b_size;
     T* grad_a = out_.a.mutable_data_ptr<T>() + member * x_.samples * a_size;
     T* grad_b = out_.b.mutable_data_ptr<T>() + member * x_.samples * b_size;
-    T* grad_shuffled =
-        x_.has_marginal ? out_.marginal_b.mutable_data_ptr<T>() + member * x_.samples * b_size
-                        : grad_b;
+    T* grad_shuffled = x_.has_marginal
+                           ? out_.marginal_b.mutable_data_ptr<T>() + member * x_.samples * b_size
+                           : grad_b;
     const T joint_share = static_cast<T>(1.0 / static_cast<double>(x_.samples));
     const auto product_share = [&](int64_t i) {
-      return static_cast<T>(std::exp(samples.product_reference[i / chunk_] - log_sum_exp));
+      return static_cast<T>(product_term.share(samples.product_reference[i / chunk_]));
     };
     constexpr int64_t kGrain = 1024;
     parallel_items(x_.samples, kGrain, [&](int64_t begin, int64_t end) {
@@ -288,8 +286,8 @@ class DonskerVaradhan {
   int64_t lane_size_, lanes_;
 };
 
-using TenTensors = std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor,
-                              Tensor, Tensor>;
+using TenTensors =
+    std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor>;
 
 TenTensors donsker_varadhan(const Tensor& a, const Tensor& b,
                             const std::optional<Tensor>& marginal_b, const Tensor& permutation,
@@ -303,23 +301,19 @@ TenTensors donsker_varadhan(const Tensor& a, const Tensor& b,
   const auto like = [&](const Tensor& tensor, bool wanted) {
     return wanted ? torch::stable::empty_like(tensor) : empty_like_device(a, {0});
   };
-  const Results out = {empty_like_device(a, {x.members}),
-                       like(x.a, input_gradients),
-                       like(x.b, input_gradients),
-                       like(x.b, input_gradients && x.has_marginal),
-                       like(x.weight_a, weight_gradients),
-                       like(x.bias_a, weight_gradients),
-                       like(x.weight_b, weight_gradients),
-                       like(x.weight_h, weight_gradients),
-                       like(x.bias_h, weight_gradients),
-                       like(x.weight_out, weight_gradients)};
+  const Results out = {
+      empty_like_device(a, {x.members}),  like(x.a, input_gradients),
+      like(x.b, input_gradients),         like(x.b, input_gradients && x.has_marginal),
+      like(x.weight_a, weight_gradients), like(x.bias_a, weight_gradients),
+      like(x.weight_b, weight_gradients), like(x.weight_h, weight_gradients),
+      like(x.bias_h, weight_gradients),   like(x.weight_out, weight_gradients)};
   if (x.members > 0)
     dispatch_floating(a.scalar_type(), "a", [&](auto zero) {
       const MineShape shape = {x.a_size, x.b_size, x.hidden, weight_gradients, input_gradients};
       DonskerVaradhan<decltype(zero)>(x, out, shape).run();
     });
-  return {out.mi,       out.a,        out.b,      out.marginal_b, out.weight_a, out.bias_first,
-          out.weight_b, out.weight_h, out.bias_h, out.weight_out};
+  return {out.mi,         out.a,        out.b,        out.marginal_b, out.weight_a,
+          out.bias_first, out.weight_b, out.weight_h, out.bias_h,     out.weight_out};
 }
 
 }  // namespace

@@ -42,7 +42,7 @@ void pack_critic(const MineShape& shape, const CriticWeights<T>& w, T* packed) {
 }
 
 // MI = joint_sum / S - (log sum exp - log S): each lane's joint sums count 1 / S, its product sums
-// exp(lane maximum - log sum exp).
+// exp(lane maximum) / sum of exp.
 template <class T>
 void gather_lanes(const MineShape& shape, int64_t samples, const T* packed, int64_t lanes,
                   const LaneResult* results, const T* sums, const CriticGradients<T>& out) {
@@ -62,7 +62,7 @@ void gather_lanes(const MineShape& shape, int64_t samples, const T* packed, int6
   zero(out.weight_out, l.hidden);
   for (int64_t lane = 0; lane < lanes; ++lane) {
     const T* sum = sums + lane * l.sums_size();
-    const T product_share = static_cast<T>(exp(results[lane].product.maximum - total.value()));
+    const T product_share = static_cast<T>(total.share(results[lane].product.maximum));
     const auto difference = [&](int64_t joint, int64_t product) {
       return sum[joint] * joint_share - sum[product] * product_share;
     };

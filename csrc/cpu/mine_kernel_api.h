@@ -1,4 +1,5 @@
-// The Donsker-Varadhan kernel of one instruction set: what it is given and what it fills; torch-free.
+// The Donsker-Varadhan kernel of one instruction set: what it is given and what it fills;
+// torch-free.
 //
 // The samples of a member are cut into lanes. A lane is worked through in chunks, in order, by one
 // thread; what the lanes found is added up in the order of the lanes. How many lanes there are
@@ -12,7 +13,8 @@
 
 namespace midiff {
 
-// One member's critic, contiguous: weight_a [H, A], weight_b [H, B], weight_h [H, H], weight_out [H].
+// One member's critic, contiguous: weight_a [H, A], weight_b [H, B], weight_h [H, H], weight_out
+// [H].
 template <class T>
 struct CriticWeights {
   const T* weight_a;
@@ -69,7 +71,8 @@ template <class T>
 struct MineKernel {
   // Samples per chunk; lanes begin at multiples of it.
   int64_t (*chunk)(const MineShape&);
-  // Sizes in elements of T of packed weights, of one lane's gradient sums, and of a thread's scratch.
+  // Sizes in elements of T of packed weights, of one lane's gradient sums, and of a thread's
+  // scratch.
   int64_t (*packed_size)(const MineShape&);
   int64_t (*sums_size)(const MineShape&);
   int64_t (*scratch_size)(const MineShape&);

@@ -1,10 +1,10 @@
 // Donsker-Varadhan bound and its gradient in one pass over the samples.
 //
 // Per chunk: inputs are transposed so that samples are the vector axis; the first layer is computed
-// for joint and product pairs together, sharing W_a a; the hidden layer is one dense product; scores
-// T, then weights of the samples (1 for joint, exp(T - running maximum) for product pairs). Going
-// back, both products with the derivative of the hidden layer are mask products (mask_product.h).
-// Nothing of size S x H is ever stored.
+// for joint and product pairs together, sharing W_a a; the hidden layer is one dense product;
+// scores T, then weights of the samples (1 for joint, exp(T - running maximum) for product pairs).
+// Going back, both products with the derivative of the hidden layer are mask products
+// (mask_product.h). Nothing of size S x H is ever stored.
 #pragma once
 
 #include <cmath>
@@ -21,7 +21,12 @@ class MineLane {
  public:
   MineLane(const MineShape& shape, const MineSamples<T>& samples, const T* packed, T* sums,
            T* scratch)
-      : shape_(shape), l_(shape), samples_(samples), packed_(packed), sums_(sums), scratch_(scratch) {}
+      : shape_(shape),
+        l_(shape),
+        samples_(samples),
+        packed_(packed),
+        sums_(sums),
+        scratch_(scratch) {}
 
   LaneResult run(int64_t first, int64_t last) {
     if (shape_.weight_gradients) std::memset(sums_, 0, sizeof(T) * l_.sums_size());
@@ -50,7 +55,9 @@ class MineLane {
   static constexpr int kL = kLanes<T>;
   static constexpr int kP = kPanel<T>;
 
-  MF_HD static Vec<T> activate(Vec<T> z, T slope) { return z > Vec<T>{} ? z : z * broadcast(slope); }
+  MF_HD static Vec<T> activate(Vec<T> z, T slope) {
+    return z > Vec<T>{} ? z : z * broadcast(slope);
+  }
 
   // Samples of the chunk as columns (for the first layer) and as rows with a constant 1 (for its
   // gradient). Missing samples are zero; their weights are zero too.
@@ -79,7 +86,7 @@ class MineLane {
 
   void first_layer() {
     const T* bias = packed_ + l_.first_bias();
-    const int64_t half = l_.chunk * l_.in;        // from joint to product inputs
+    const int64_t half = l_.chunk * l_.in;         // from joint to product inputs
     const int64_t half_out = l_.chunk * l_.units;  // from joint to product activations
     for (int64_t unit = 0; unit < l_.units; unit += kFirstRows) {
       const T* weights = packed_ + l_.first_weights() + unit * l_.in;
@@ -153,8 +160,7 @@ class MineLane {
     T* weight = scratch_ + l_.weight_t();
     for (int64_t s = 0; s < l_.chunk; ++s) {
       weight[s] = s < count_ ? T(1) : T(0);
-      weight[l_.chunk + s] =
-          s < count_ ? static_cast<T>(result_.product.add(product[s])) : T(0);
+      weight[l_.chunk + s] = s < count_ ? static_cast<T>(result_.product.add(product[s])) : T(0);
     }
     T* by_row = scratch_ + l_.weight_r();
     for (int kind = 0; kind < 2; ++kind)
@@ -184,8 +190,8 @@ class MineLane {
         Vec<T> out = load(sum_out), bias = load(sum_bias);
         for (int64_t s = 0; s < l_.chunk; s += kL) {
           const int64_t sample = kind * l_.chunk + s;
-          const Vec<T> hidden = load(scratch_ + l_.hidden_t() +
-                                     (sample / kP * l_.units + unit) * kP + sample % kP);
+          const Vec<T> hidden =
+              load(scratch_ + l_.hidden_t() + (sample / kP * l_.units + unit) * kP + sample % kP);
           const Vec<T> weight = load(scratch_ + l_.weight_t() + sample);
           out += hidden * weight;
           bias += hidden > Vec<T>{} ? weight : weight * broadcast(samples_.slope);
@@ -202,8 +208,8 @@ class MineLane {
       T* out = scratch_ + l_.first_r() + column * l_.rows() * kP;
       const int64_t width = l_.units - column * kP < kP ? l_.units - column * kP : kP;
       for (int64_t sample = 0; sample < l_.rows(); sample += kL) {
-        const T* in = scratch_ + l_.first_t() +
-                      (sample / kP * l_.units + column * kP) * kP + sample % kP;
+        const T* in =
+            scratch_ + l_.first_t() + (sample / kP * l_.units + column * kP) * kP + sample % kP;
         const int64_t kind_first = sample / l_.chunk * l_.chunk;
         T* rows = out + (kind_first + l_.row_of(sample - kind_first)) * kP;
         for (int64_t j = 0; j < kP; ++j) {
@@ -237,9 +243,9 @@ class MineLane {
         const T* at = hidden + (sample / kP * l_.units + unit) * kP;
         Vec<T> samples[4];
         for (int b = 0; b < 4; ++b) samples[b] = load(at + b / 2 * l_.units * kP + b % 2 * kL);
-        store_codes<T>(by_unit + (kind * l_.units + unit) * l_.groups_w +
-                           (sample - kind * l_.chunk) / 4,
-                       samples);
+        store_codes<T>(
+            by_unit + (kind * l_.units + unit) * l_.groups_w + (sample - kind * l_.chunk) / 4,
+            samples);
       }
     }
   }

@@ -52,14 +52,16 @@ struct MineLayout {
   int64_t groups_w, groups_s;
 
   // Packed weights.
-  int64_t first_weights() const { return 0; }                                   // [units/4][in][4]
-  int64_t first_bias() const { return first_weights() + units * in; }           // [units]
-  int64_t hidden_weights() const { return first_bias() + units; }               // [block][units][rows]
-  int64_t hidden_bias() const { return hidden_weights() + units * units; }      // [units]
-  int64_t out_weights() const { return hidden_bias() + units; }                 // [units]
-  int64_t out_bias() const { return out_weights() + units; }                    // [1]
-  int64_t back_weights() const { return out_bias() + kL; }                      // [panel][units][kP]
-  int64_t input_weights() const { return back_weights() + panels * units * kP; }  // [units][in_panels][kP]
+  int64_t first_weights() const { return 0; }                               // [units/4][in][4]
+  int64_t first_bias() const { return first_weights() + units * in; }       // [units]
+  int64_t hidden_weights() const { return first_bias() + units; }           // [block][units][rows]
+  int64_t hidden_bias() const { return hidden_weights() + units * units; }  // [units]
+  int64_t out_weights() const { return hidden_bias() + units; }             // [units]
+  int64_t out_bias() const { return out_weights() + units; }                // [1]
+  int64_t back_weights() const { return out_bias() + kL; }                  // [panel][units][kP]
+  int64_t input_weights() const {
+    return back_weights() + panels * units * kP;
+  }  // [units][in_panels][kP]
   int64_t packed_size() const { return input_weights() + panels * kP * in_panels * kP; }
 
   // Gradient sums of one lane; twice each, joint then product.
@@ -67,33 +69,33 @@ struct MineLayout {
   int64_t sum_first(int kind) const {                                        // [panel][in_rows][kP]
     return sum_hidden(2) + kind * panels * in_rows * kP;
   }
-  int64_t sum_out(int kind) const { return sum_first(2) + kind * units * kL; }    // [units][kL]
-  int64_t sum_bias(int kind) const { return sum_out(2) + kind * units * kL; }     // [units][kL]
+  int64_t sum_out(int kind) const { return sum_first(2) + kind * units * kL; }  // [units][kL]
+  int64_t sum_bias(int kind) const { return sum_out(2) + kind * units * kL; }   // [units][kL]
   int64_t sums_size() const { return sum_bias(2); }
 
   // Scratch of one thread. Rows of a chunk: all joint samples, then all product samples.
   int64_t rows() const { return 2 * chunk; }
   int64_t sample_panels() const { return chunk / kP; }
-  int64_t inputs_t() const { return 0; }                                  // [kind][panel][in][kP]
-  int64_t inputs_r() const { return inputs_t() + rows() * in; }           // [row][in_rows]
-  int64_t first_t() const { return inputs_r() + rows() * in_rows; }       // [panel][units][kP]
-  int64_t hidden_t() const { return first_t() + rows() * units; }         // [panel][units][kP]
-  int64_t first_r() const { return hidden_t() + rows() * units; }         // [column panel][row][kP]
-  int64_t delta_r() const { return first_r() + rows() * panels * kP; }    // [column panel][row][kP]
-  int64_t scores() const { return delta_r() + rows() * panels * kP; }     // [rows]
-  int64_t weight_t() const { return scores() + rows(); }                  // [rows]
-  int64_t weight_r() const { return weight_t() + rows(); }                // [rows]
-  int64_t table() const { return weight_r() + rows(); }                   // [kTableGroups][16][kP]
-  int64_t input_delta() const { return table() + kTableGroups * kTableSize<T>; }  // [rows][in_panels][kP]
+  int64_t inputs_t() const { return 0; }                                // [kind][panel][in][kP]
+  int64_t inputs_r() const { return inputs_t() + rows() * in; }         // [row][in_rows]
+  int64_t first_t() const { return inputs_r() + rows() * in_rows; }     // [panel][units][kP]
+  int64_t hidden_t() const { return first_t() + rows() * units; }       // [panel][units][kP]
+  int64_t first_r() const { return hidden_t() + rows() * units; }       // [column panel][row][kP]
+  int64_t delta_r() const { return first_r() + rows() * panels * kP; }  // [column panel][row][kP]
+  int64_t scores() const { return delta_r() + rows() * panels * kP; }   // [rows]
+  int64_t weight_t() const { return scores() + rows(); }                // [rows]
+  int64_t weight_r() const { return weight_t() + rows(); }              // [rows]
+  int64_t table() const { return weight_r() + rows(); }                 // [kTableGroups][16][kP]
+  int64_t input_delta() const {
+    return table() + kTableGroups * kTableSize<T>;
+  }  // [rows][in_panels][kP]
   int64_t codes_s() const { return input_delta() + rows() * in_panels * kP; }
   int64_t codes_w() const { return codes_s() + rows() * groups_s; }  // sizeof(Code) <= sizeof(T)
   int64_t scratch_size() const { return codes_w() + 2 * units * groups_w; }
 
   // Row of sample s (0 .. chunk-1) of a kind: four samples that share a lane in four consecutive
   // vectors stand together, so that a group of four rows has its codes in one lane.
-  int64_t row_of(int64_t s) const {
-    return s / (4 * kL) * (4 * kL) + s % kL * 4 + s / kL % 4;
-  }
+  int64_t row_of(int64_t s) const { return s / (4 * kL) * (4 * kL) + s % kL * 4 + s / kL % 4; }
 };
 
 }  // namespace midiff::MF_ISA

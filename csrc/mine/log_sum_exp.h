@@ -34,6 +34,10 @@ struct LogSumExp {
     sum += other.sum * exp(other.maximum - maximum);
   }
 
+  // Weight, in the whole sum, of what was weighted by exp(x - other_maximum). Not by way of
+  // value(): its rounding error would count as often as exp(x) is large.
+  MF_HD double share(double other_maximum) const { return exp(other_maximum - maximum) / sum; }
+
   MF_HD double value() const { return maximum + log(sum); }
 };
 

@@ -61,7 +61,7 @@ class StatisticsNetwork(nn.Module):
         members = () if ensemble is None else (ensemble,)
 
         def parameter(*shape: int) -> nn.Parameter:
-            return nn.Parameter(torch.zeros(*members, *shape, device=device, dtype=dtype))
+            return nn.Parameter(torch.zeros((*members, *shape), device=device, dtype=dtype))
 
         self.weight_a = parameter(hidden_size, a_size)
         self.bias_a = parameter(hidden_size)
@@ -70,6 +70,7 @@ class StatisticsNetwork(nn.Module):
         self.weight_h = parameter(hidden_size, hidden_size)
         self.bias_h = parameter(hidden_size)
         self.weight_out = parameter(hidden_size)
+        self.bias_out: nn.Parameter | None
         self.register_parameter("bias_out", parameter() if output_bias else None)
         self.reset_parameters()
 
@@ -107,7 +108,7 @@ class StatisticsNetwork(nn.Module):
         weights = self.weights()
         if self.ensemble is not None:
             return _statistics_network(a, b, weights, self.negative_slope)
-        single = CriticWeights(*(None if w is None else w[None] for w in weights))
+        single = CriticWeights._make(None if w is None else w[None] for w in weights)
         return _statistics_network(a[None], b[None], single, self.negative_slope)[0]
 
     def extra_repr(self) -> str:

@@ -139,9 +139,7 @@ def _register() -> None:
         ]
 
     @scale.register_fake
-    def _(
-        grad_mi: Tensor, gradients: list[Tensor], differentiated: list[Tensor]
-    ) -> list[Tensor]:
+    def _(grad_mi: Tensor, gradients: list[Tensor], differentiated: list[Tensor]) -> list[Tensor]:
         return [torch.empty_like(gradient) for gradient in gradients]
 
     _common.refuse_double_backward("midiff::donsker_varadhan_backward", "donsker_varadhan")

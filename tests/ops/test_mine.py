@@ -1,0 +1,191 @@
+"""Numbers of the Donsker-Varadhan op: the authors' code, the eager definition, closed forms."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from midiff_fast import _load, functional
+from midiff_fast.nn import MINE
+from midiff_fast.ops._common import Backend
+from midiff_fast.reference import CriticWeights
+from tests.ops.mine_cases import make, relative
+
+needs_compiled = pytest.mark.skipif(not _load.available, reason=_load.reason)
+BACKENDS = ["eager", pytest.param("fused", marks=needs_compiled)]
+DATA = Path(__file__).parents[1] / "data"
+
+# Their names, in the order of CriticWeights; matrices are stored inputs x units.
+STORED = ("k_x", "b_x", "k_y", "b_y", "k_h", "b_h", "k_out", "b_out")
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("name", ["mine_wm.npz", "mine_separation.npz"])
+def test_reproduces_the_authors_code(name: str, dtype: torch.dtype, backend: Backend) -> None:
+    with np.load(DATA / name) as file:
+        stored = {key: torch.from_numpy(file[key]) for key in file.files}
+
+    def ours(key: str) -> Tensor:
+        value = stored[key].to(dtype)
+        if key.endswith("k_out") or key.endswith("b_out"):
+            return value.reshape(-1) if key.endswith("k_out") else value.reshape(())
+        return value.T if "k_" in key else value
+
+    a, b = (stored[key].to(dtype).requires_grad_() for key in ("x", "y"))
+    names = [key for key in STORED if key in stored]
+    weights = [ours(key).clone().requires_grad_() for key in names]
+    mi = functional.donsker_varadhan(
+        a,
+        b,
+        stored["perm"],
+        CriticWeights(*weights),
+        float(stored["negative_slope"]),
+        backend=backend,
+    )
+    # MI is a difference of two sums of some 2 nats, so eager float32 is only absolutely this near.
+    absolute = 1e-6 if (backend, dtype) == ("eager", torch.float32) else 0.0
+    assert mi.item() == pytest.approx(float(stored["mi"]), rel=1e-5, abs=absolute)
+    mi.backward()
+    for key, tensor in zip(["x", "y", *names], [a, b, *weights], strict=True):
+        assert tensor.grad is not None
+        if key == "b_out":  # theirs is rounding noise around zero
+            assert tensor.grad.abs() < 1e-6
+        else:
+            assert relative(tensor.grad, ours(f"g_{key}")) < 1e-4, key
+
+
+@needs_compiled
+@settings(max_examples=60, deadline=None)
+@given(
+    members=st.integers(1, 3),
+    samples=st.integers(1, 700),
+    a_size=st.integers(1, 23),
+    b_size=st.integers(1, 23),
+    hidden=st.integers(1, 70),
+    slope=st.sampled_from([0.0, 0.25, 0.6, 1.0]),
+    marginal=st.booleans(),
+    output_bias=st.booleans(),
+)
+def test_fused_equals_eager_in_float64(
+    members: int,
+    samples: int,
+    a_size: int,
+    b_size: int,
+    hidden: int,
+    slope: float,
+    marginal: bool,
+    output_bias: bool,
+) -> None:
+    case = make(
+        members,
+        samples,
+        a_size,
+        b_size,
+        hidden,
+        slope=slope,
+        marginal=marginal,
+        output_bias=output_bias,
+    )
+    mi, gradients = case.information_and_gradients("fused")
+    wanted_mi, wanted = case.information_and_gradients("eager")
+    assert relative(mi, wanted_mi) < 1e-10
+    for name, gradient in gradients.items():
+        assert gradient.shape == wanted[name].shape
+        assert relative(gradient, wanted[name], floor=0.1) < 1e-10, name
+    assert torch.equal(mi, case.information("fused"))  # no gradients asked for
+
+
+@needs_compiled
+@pytest.mark.parametrize(("samples", "hidden", "slope"), [(600, 512, 0.0), (9000, 100, 0.25)])
+def test_float32_is_as_near_float64_as_the_eager_float32(
+    samples: int, hidden: int, slope: float
+) -> None:
+    """The paper's two widths; 9000 samples are more than one lane."""
+    case = make(1, samples, 20, 20, hidden, slope=slope, marginal=True)
+    exact_mi, exact = case.information_and_gradients("eager")
+    single = case.to(torch.float32)
+    mi, gradients = single.information_and_gradients("fused")
+    eager_mi, eager = single.information_and_gradients("eager")
+    assert relative(mi, exact_mi) < 1e-6 + 2 * relative(eager_mi, exact_mi)
+    for name in CriticWeights._fields:
+        limit = 1e-6 + 2 * relative(eager[name], exact[name])
+        assert relative(gradients[name], exact[name]) < limit, name
+    for name in ("a", "b", "marginal_b"):
+        # In a few samples an activation near zero has another sign in float32, in either backend.
+        error = (gradients[name] - exact[name]).abs().amax(2) / exact[name].abs().max()
+        assert error.quantile(0.995) < 2e-6, name
+
+
+@needs_compiled
+def test_large_scores_do_not_overflow() -> None:
+    case = make(1, 600, 4, 4, 12, dtype=torch.float32)
+    loud = case._replace(weights=case.weights._replace(weight_out=case.weights.weight_out * 3000))
+    mi, gradients = loud.information_and_gradients("fused")
+    wanted_mi, wanted = loud.information_and_gradients("eager")
+    assert mi.isfinite().all()
+    assert mi.abs() > 1000
+    assert relative(mi, wanted_mi) < 1e-5
+    for name, gradient in gradients.items():
+        assert relative(gradient, wanted[name]) < 1e-3, name
+
+
+@needs_compiled
+def test_not_a_number_in_a_weight_shows() -> None:
+    case = make(2, 50, 3, 3, 8)
+    case.weights.weight_h[1, 2, 5] = float("nan")
+    mi, gradients = case.information_and_gradients("fused")
+    assert torch.equal(mi.isnan(), torch.tensor([False, True]))
+    assert gradients["weight_a"][1].isnan().any()
+    assert gradients["weight_a"][0].isfinite().all()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_output_bias_does_not_matter(backend: Backend) -> None:
+    case = make(2, 80, 3, 4, 9)
+    shifted = case._replace(weights=case.weights._replace(bias_out=torch.full((2,), 5.0).double()))
+    mi = case.information(backend)
+    assert relative(shifted.information(backend), mi) < 1e-12
+    without = case._replace(weights=case.weights._replace(bias_out=None))
+    assert relative(without.information(backend), mi) < 1e-12
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_identity_permutation_gives_at_most_zero(backend: Backend) -> None:
+    """mean T - log mean exp T of the same pairs is at most 0 (Jensen), 0 for one sample."""
+    case = make(1, 200, 3, 3, 9)
+    same = case._replace(permutation=torch.arange(200)[None])
+    assert same.information(backend).item() < 0
+    one = make(1, 1, 3, 3, 9)
+    assert one.information(backend).abs().item() < 1e-12
+
+
+def test_a_trained_critic_finds_the_information_of_gaussians() -> None:
+    """I = -log(1 - ρ²)/2 for a pair of unit normals with correlation ρ; held-out samples."""
+    correlation = 0.75
+    exact = -0.5 * math.log(1 - correlation**2)
+    generator = torch.Generator().manual_seed(0)
+
+    def sample(count: int) -> tuple[Tensor, Tensor, Tensor]:
+        a = torch.randn(count, 1, generator=generator)
+        noise = torch.randn(count, 1, generator=generator)
+        order = torch.rand(count, generator=generator).argsort()
+        return a, correlation * a + math.sqrt(1 - correlation**2) * noise, order
+
+    torch.manual_seed(0)
+    mine = MINE(1, 1, hidden_size=32)
+    optimizer = torch.optim.Adam(mine.parameters(), lr=5e-3)
+    for _ in range(250):
+        optimizer.zero_grad()
+        (-mine(*sample(2000))).backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    with torch.no_grad():
+        estimate = mine(*sample(50_000)).item()
+    assert exact - 0.04 < estimate < exact + 0.02
