@@ -79,4 +79,4 @@ class _Seeds:
 
     def spread(self, values: Tensor) -> Tensor:
         """From one entry per different seed to one per member."""
-        return values if self._is_identity else values[self._position]
+        return values if self._is_identity else values.index_select(0, self._position)

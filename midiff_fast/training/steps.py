@@ -104,9 +104,10 @@ def mutual_information(
     assert critic is not None
     if networks.critic_members is not None:
         states = states[networks.critic_members]
-    rates = torch.tanh(states).flatten(1, 2)
+    states = states.flatten(1, 2)
     if samples.subset is not None:
-        rates = rates.gather(1, samples.subset[:, :, None].expand(-1, -1, rates.shape[2]))
+        states = states.gather(1, samples.subset[:, :, None].expand(-1, -1, states.shape[2]))
+    rates = torch.tanh(states)
     a, b = rates[..., : critic.a_size], rates[..., critic.a_size :]
     weights = critic.weights()
     if frozen:
