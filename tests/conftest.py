@@ -35,7 +35,8 @@ def _small_config(**changes: Any) -> RunConfig:
 def _write_run(path: Path, config: RunConfig, epochs: Any = EPOCHS) -> RunDirectory:
     """Weights that grow apart into two blocks where λ > 0, faster for the first seed."""
     members = config.members()
-    units, outputs = config.model.units, 2
+    units, bits = config.model.units, config.task.bits
+    outputs = bits + (config.task.logic != "none")
     random = np.random.default_rng(0)
     same = np.equal.outer(np.arange(units) < units // 2, np.arange(units) < units // 2)
 
@@ -47,7 +48,7 @@ def _write_run(path: Path, config: RunConfig, epochs: Any = EPOCHS) -> RunDirect
         "epochs": np.asarray(epochs),
         "seeds": np.array([member.seed for member in members]),
         "mi_weight": np.array([member.mi_weight for member in members]),
-        "weight_ih": weights(units, 2 * outputs),
+        "weight_ih": weights(units, 2 * bits),
         "weight_hh": weights(units, units),
         "bias": weights(units),
         "weight_out": weights(outputs, units),

@@ -9,15 +9,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from .data import RunData
-from .style import new_figure, weight_colours, weight_label, zero_line
+from .style import new_figure, weight_colours, weight_label, weight_legend, zero_line
 
 PANELS = (
-    ("Q_cor_normalised", "functional modularity Q_cor / Q_max"),
-    ("Q_str_normalised", "structural modularity Q_str / Q_max"),
+    ("Q_cor_normalised", r"functional modularity $Q_\mathrm{cor}/Q_\mathrm{max}$"),
+    ("Q_str_normalised", r"structural modularity $Q_\mathrm{str}/Q_\mathrm{max}$"),
     ("accuracy", "accuracy (share of steps)"),
-    ("D_cor", "functional separation D_cor"),
-    ("D_out", "separation of output weights D_out"),
-    ("D_in", "separation of input weights D_in"),
+    ("D_cor", r"functional separation $D_\mathrm{cor}$"),
+    ("D_out", r"separation of output weights $D_\mathrm{out}$"),
+    ("D_in", r"separation of input weights $D_\mathrm{in}$"),
 )
 
 
@@ -37,8 +37,7 @@ def development_figure(run: RunData) -> Figure:
     for axes in panels[3:]:
         axes.set_xlabel("epoch")
         axes.set_ylim(-0.03, 1.03)
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper right", ncols=len(labels))
+    weight_legend(figure, panels[0])
     return figure
 
 

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from ..analysis import halves, weight_blocks
 from .data import RunData
-from .style import GROUPS, ORANGE, SKY, new_figure, weight_label
+from .style import GROUPS, ORANGE, SKY, count_of, new_figure, weight_label
 
 BLOCKS = {
     (1, 1): ("1→1", GROUPS[0], "-"),
@@ -25,7 +25,7 @@ def histograms_figure(run: RunData) -> Figure:
     pooled = {weight: _pool(run, weight) for weight in run.weights}
     largest = max(np.abs(v).max() for blocks in pooled.values() for v in blocks.values())
     edges = np.linspace(-1, 1, BINS + 1) * (float(largest) or 1.0)
-    figure = new_figure(max(4.2, 3.6 * len(run.weights)), 3.1)
+    figure = new_figure(max(5.0, 3.6 * len(run.weights) + 0.8), 3.1)
     panels = figure.subplots(1, len(run.weights), sharex=True, sharey=True, squeeze=False)[0]
     for axes, weight in zip(panels, run.weights, strict=True):
         for block, (name, colour, line) in BLOCKS.items():
@@ -34,9 +34,10 @@ def histograms_figure(run: RunData) -> Figure:
             axes.stairs(share, edges, color=colour, linestyle=line, linewidth=1.4, label=name)
         axes.set_yscale("log")
         axes.set_xlabel("recurrent weight")
-        axes.set_title(f"{weight_label(weight)}, {len(run.of_weight(weight))} run(s)")
+        axes.set_title(f"{weight_label(weight)}, {count_of(len(run.of_weight(weight)), 'run')}")
     panels[0].set_ylabel("share of the block's weights")
-    panels[-1].legend(title="from → to group", title_fontsize=8)
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, title="from → to\ngroup", loc="outside right upper")
     return figure
 
 

@@ -19,7 +19,7 @@ def information_figure(run: RunData) -> Figure:
     """A column per run; all estimates are on sequences that no critic was trained on."""
     colours = weight_colours(run.weights)
     order = [member for weight in run.weights for member in run.of_weight(weight)]
-    figure = new_figure(max(4.6, 0.42 * len(order) + 2.2), 3.4)
+    figure = new_figure(max(5.6, 0.42 * len(order) + 2.2), 3.8)
     axes = figure.subplots()
     zero_line(axes)
     for key, marker, name, filled in ESTIMATES:
@@ -65,5 +65,5 @@ def information_figure(run: RunData) -> Figure:
     axes.set_xlim(-0.6, len(order) - 0.4)
     axes.set_xlabel("seed")
     axes.set_ylabel("mutual information (nats)")
-    figure.legend(loc="outside lower center", ncols=3)
+    figure.legend(loc="outside upper left", ncols=2)
     return figure

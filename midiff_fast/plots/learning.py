@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from .data import RunData
-from .style import new_figure, weight_colours, weight_label, zero_line
+from .style import new_figure, weight_colours, weight_label, weight_legend, zero_line
 
 PANELS = (
     ("task_loss", "task loss (mean squared error)"),
@@ -37,8 +37,7 @@ def learning_figure(run: RunData) -> Figure:
     if run.metrics.empty:
         figure.suptitle("no epoch has been trained")
     else:
-        handles, labels = panels[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper right", ncols=len(labels))
+        weight_legend(figure, panels[0])
     return figure
 
 

@@ -11,6 +11,9 @@ from .data import RunData, run_name
 from .signals import output_name
 from .style import DIVERGING, GROUPS, new_figure
 
+STRIP = 0.2
+"""Least width of a strip, as a share of the matrix: its labels need the room."""
+
 
 def matrices_figure(run: RunData) -> Figure:
     """A typical run before and after training, and its control after training.
@@ -25,17 +28,18 @@ def matrices_figure(run: RunData) -> Figure:
         columns += [(example["member"], -1, f"epoch {epoch}") for example in run.examples]
     limit = max(_limit(run, "weight_hh", columns), 1e-12)
     strip_limit = max(_limit(run, "weight_ih", columns), _limit(run, "weight_out", columns), 1e-12)
-    figure = new_figure(3.0 * len(columns) + 1.2, 3.8)
-    parts = figure.subfigures(1, len(columns), wspace=0.02, squeeze=False)[0]
-    drawn: list[Any] = []
+    figure = new_figure(3.0 * len(columns) + 1.4, 3.5)
+    widths = [3.0] * len(columns) + [1.4]
+    *parts, legend = figure.subfigures(1, len(widths), width_ratios=widths, squeeze=False)[0]
+    images: tuple[Any, Any] = (None, None)
     for part, (member, snapshot, when) in zip(parts, columns, strict=True):
-        images, panels = _panel(part, run, member, snapshot, (limit, strip_limit))
+        images = _panel(part, run, member, snapshot, (limit, strip_limit))
         part.suptitle(f"{run_name(run.members[member])}\n{when}", fontsize=8.5)
-        drawn.append((images, panels))
-    (recurrent, strip), panels = drawn[-1]
-    bar = {"shrink": 0.8, "aspect": 25, "extend": "both"}
-    parts[-1].colorbar(recurrent, ax=panels, label="recurrent weight", **bar)
-    parts[-1].colorbar(strip, ax=panels, label="input, output weight", **bar)
+    bars = legend.subplots(1, 2)
+    for axes, image, label in zip(bars, images, ("recurrent", "input, output"), strict=True):
+        legend.colorbar(image, cax=axes, extend="both")
+        axes.set_box_aspect(14)
+        axes.set_title(label, fontsize=7.5, loc="center")
     return figure
 
 
@@ -47,7 +51,7 @@ def _limit(run: RunData, name: str, columns: list[tuple[int, int, str]]) -> floa
 
 def _panel(
     part: Any, run: RunData, member: int, snapshot: int, limits: tuple[float, float]
-) -> tuple[tuple[Any, Any], Any]:
+) -> tuple[Any, Any]:
     weight_hh = run.parameter("weight_hh", member, snapshot)
     weight_ih = run.parameter("weight_ih", member, snapshot)
     weight_out = run.parameter("weight_out", member, snapshot)
@@ -55,9 +59,8 @@ def _panel(
     panels = part.subplots(
         2,
         2,
-        width_ratios=[max(inputs, 3), units],
-        height_ratios=[units, max(outputs, 3)],
-        gridspec_kw={"wspace": 0.02, "hspace": 0.02},
+        width_ratios=[max(inputs / units, STRIP), 1.0],
+        height_ratios=[1.0, max(outputs / units, STRIP)],
     )
     show = {"cmap": DIVERGING, "interpolation": "nearest", "aspect": "auto"}
     recurrent = panels[0, 1].imshow(weight_hh, vmin=-limits[0], vmax=limits[0], **show)
@@ -73,15 +76,16 @@ def _panel(
         axes.set_yticks([])
     names = [f"{'on' if line % 2 == 0 else 'off'} {line // 2 + 1}" for line in range(inputs)]
     panels[0, 0].set_xticks(range(inputs), names, rotation=90, fontsize=6.5)
-    panels[0, 0].tick_params(length=0)
+    panels[0, 0].tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False)
     panels[1, 1].set_yticks(
         range(outputs), [output_name(run, o) for o in range(outputs)], fontsize=6.5
     )
     panels[1, 1].tick_params(length=0)
+    panels[1, 1].yaxis.tick_right()
     centres = [units // 4 - 0.5, units // 2 + units // 4 - 0.5]
     panels[0, 0].set_yticks(centres, ["group 1", "group 2"], rotation=90, va="center", fontsize=7.5)
     panels[1, 1].set_xticks(centres, ["group 1", "group 2"], fontsize=7.5)
     for group in (0, 1):
         panels[0, 0].get_yticklabels()[group].set_color(GROUPS[group])
         panels[1, 1].get_xticklabels()[group].set_color(GROUPS[group])
-    return (recurrent, strip), panels
+    return recurrent, strip

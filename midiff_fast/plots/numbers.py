@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -15,6 +16,11 @@ def path_text(path: Path) -> str:
     for step in path:
         text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
     return text
+
+
+def symbol(text: str) -> str:
+    """HTML of a text in which Q_cor, D_in, Q_max … have their indices set low."""
+    return re.sub(r"\b([QD])_([a-z]+)\b", r"\1<sub>\2</sub>", escape(text))
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,10 @@ class Numbers:
     def value(self, *path: str | int) -> Any:
         """What is at a place."""
         return look_up(self.analysis, path)
+
+    def symbol(self, name: str) -> str:
+        """A measure's name, ``Q_cor``, with its index set low in HTML."""
+        return symbol(name) if self.html else name
 
     def show(self, form: str, *path: str | int) -> str:
         """The value at a place, by a format such as ``{:.3f}``; a dash for none."""

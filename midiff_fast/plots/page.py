@@ -7,7 +7,7 @@ from html import escape
 
 from .catalogue import Entry
 from .data import RunData
-from .numbers import Numbers
+from .numbers import Numbers, symbol
 from .style import weight_colours, weight_label
 from .table import COLUMNS, ordered_members
 from .verdict import Verdict, verdict
@@ -78,7 +78,7 @@ def run_table(run: RunData) -> str:
     """The run table; every cell carries its full value and its place in analysis.json."""
     numbers = Numbers(run.analysis)
     colours = weight_colours(run.weights)
-    head = "".join(f"<th>{escape(heading)}</th>" for heading, _, _ in COLUMNS)
+    head = "".join(f"<th>{symbol(heading)}</th>" for heading, _, _ in COLUMNS)
     lines = []
     for member in ordered_members(run):
         place = ("members", run.members.index(member))
@@ -89,15 +89,16 @@ def run_table(run: RunData) -> str:
         f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>\n'
         + "\n".join(lines)
         + "</tbody></table></div>\n<p class='source'>Measured on held-out sequences at the last "
-        "snapshot. Q raw, and Q / Q_max; MI by a fresh critic. Rest on a number to see its "
-        "place in analysis.json; in the page's source it has all its digits.</p>"
+        "snapshot. Q raw, and Q / Q<sub>max</sub>; MI by a fresh critic. Rest on a number to see "
+        "its place in analysis.json; in the page's source it has all its digits.</p>"
     )
 
 
 def _what(run: RunData) -> str:
     counts = [f"{len(run.of_weight(w))} × {weight_label(w)}" for w in run.weights]
     epoch = run.analysis["epochs"][-1]
-    return f"{', '.join(counts)}, {epoch} of {run.config.training.epochs} epochs"
+    text = f"{', '.join(counts)}, {epoch} of {run.config.training.epochs} epochs"
+    return text.replace(" = ", "\u00a0=\u00a0").replace(" × ", "\u00a0×\u00a0")
 
 
 def _verdict(found: Verdict) -> str:
@@ -115,7 +116,7 @@ def _figure(entry: Entry, content: bytes, width: float) -> str:
         f'<h2 id="{entry.name}">{escape(entry.title)}</h2>\n<figure><div class="scroll">'
         f'<img{wide} alt="{escape(entry.title, quote=True)}" '
         f'src="data:image/png;base64,{data}"></div>\n'
-        f"<figcaption>{escape(entry.caption)}</figcaption>"
+        f"<figcaption>{symbol(entry.caption)}</figcaption>"
         f'<p class="source">figures/{entry.name}.pdf · {escape(entry.source)}</p></figure>'
     )
 

@@ -11,9 +11,9 @@ from matplotlib.ticker import MaxNLocator
 
 from .data import RunData
 from .development import draw_curves
-from .style import BLUE, ORANGE, new_figure, weight_label, zero_line
+from .style import PURPLE, new_figure, weight_label, zero_line
 
-FUNCTIONAL, STRUCTURAL, UNDECIDED = BLUE, ORANGE, "#c8c8c8"
+FUNCTIONAL, STRUCTURAL, UNDECIDED = PURPLE, "#333333", "#d0d0d0"
 
 
 def precedence_figure(run: RunData) -> Figure | None:
@@ -33,14 +33,16 @@ def precedence_figure(run: RunData) -> Figure | None:
 
 def _mean_curves(axes: Axes, run: RunData, entry: dict[str, Any]) -> None:
     for name, colour, label in (
-        ("Q_cor_normalised", FUNCTIONAL, "functional Q_cor"),
-        ("Q_str_normalised", STRUCTURAL, "structural Q_str"),
+        ("Q_cor_normalised", FUNCTIONAL, r"functional $Q_\mathrm{cor}$"),
+        ("Q_str_normalised", STRUCTURAL, r"structural $Q_\mathrm{str}$"),
     ):
         draw_curves(axes, run, entry["mi_weight"], name, color=colour, label=label)
     zero_line(axes)
     axes.axhline(entry["threshold"], color="black", linewidth=0.8, linestyle=":")
     axes.set_xlabel("epoch")
-    axes.set_ylabel("Q / Q_max")
+    axes.set_ylabel(r"$Q/Q_\mathrm{max}$")
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, high + 0.3 * (high - low))  # room for the legend
     axes.set_title(weight_label(entry["mi_weight"]))
     axes.legend(loc="upper left")
 
@@ -62,12 +64,12 @@ def _onsets(axes: Axes, run: RunData, entry: dict[str, Any]) -> None:
     )
     for line, pair in enumerate(zip(kinds[0][0], kinds[1][0], strict=True)):
         ends = [edge if onset is None else onset for onset in pair]
-        axes.plot(ends, [line, line], color="#999999", linewidth=1.0, zorder=1)
-    for onsets, colour, marker in kinds:
+        axes.plot(ends, [line - 0.13, line + 0.13], color="#999999", linewidth=1.0, zorder=1)
+    for (onsets, colour, marker), shift in zip(kinds, (-0.13, 0.13), strict=True):
         for line, onset in enumerate(onsets):
             axes.plot(
                 edge if onset is None else onset,
-                line,
+                line + shift,
                 marker,
                 color=colour,
                 markersize=5.5,
@@ -83,7 +85,7 @@ def _onsets(axes: Axes, run: RunData, entry: dict[str, Any]) -> None:
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.set_ylabel("seed")
     axes.set_xlabel("onset (epoch)")
-    axes.set_title(f"onset at Q / Q_max > {entry['threshold']:g}")
+    axes.set_title(rf"onset at $Q/Q_\mathrm{{max}}$ > {entry['threshold']:g}")
 
 
 def _counts(axes: Axes, entry: dict[str, Any]) -> None:
@@ -97,7 +99,7 @@ def _counts(axes: Axes, entry: dict[str, Any]) -> None:
         counts = np.array([row[key] for row in entry["sweep"]])
         axes.bar(thresholds, counts, 0.02, base, color=colour, label=label)
         base += counts
-    axes.set_xlabel("threshold on Q / Q_max")
+    axes.set_xlabel(r"threshold on $Q/Q_\mathrm{max}$")
     axes.set_ylabel("runs")
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_ylim(0, 1.45 * base.max())

@@ -12,9 +12,9 @@ from .grids import halves_of
 from .style import GROUP_MARKERS, GROUPS, new_figure, zero_line
 
 PANELS = (
-    ("out", "|w_out,1| − |w_out,2|"),
+    ("out", r"$|w_\mathrm{out,1}| - |w_\mathrm{out,2}|$"),
     ("out_scaled_by_rate", "the same × std of the rate"),
-    ("in", "|w_in,1| − |w_in,2|"),
+    ("in", r"$|w_\mathrm{in,1}| - |w_\mathrm{in,2}|$"),
 )
 
 
@@ -48,7 +48,7 @@ def selectivity_figure(run: RunData) -> Figure | None:
             axes.set_xlim(-1.05, 1.05)
         panels[0].set_title(run_name(member), fontsize=8.5)
     for axes in rows[-1]:
-        axes.set_xlabel("d = |c₁| − |c₂|")
+        axes.set_xlabel(r"$d = |c_1| - |c_2|$")
     handles, labels = rows[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper right", ncols=2)
     return figure

@@ -26,7 +26,7 @@ GROUPS = (BLUE, VERMILION)
 GROUP_MARKERS = ("o", "^")
 
 CONTROL = GREY
-PENALISED = (GREEN, PURPLE, ORANGE, SKY)
+PENALISED = (GREEN, ORANGE, SKY, VERMILION)
 """Colours of the weights λ > 0, from the largest down."""
 
 DIVERGING = "RdBu_r"
@@ -68,6 +68,8 @@ def styled() -> Iterator[None]:
 def new_figure(width: float, height: float) -> Figure:
     """An empty figure of a size in inches."""
     figure = Figure(figsize=(width, height), layout="constrained")
+    pads = {"w_pad": 0.06, "h_pad": 0.06, "wspace": 0.03, "hspace": 0.03}
+    figure.get_layout_engine().set(**pads)  # type: ignore[union-attr]
     FigureCanvasAgg(figure)
     return figure
 
@@ -82,6 +84,17 @@ def weight_colours(weights: Sequence[float]) -> dict[float, str]:
 def weight_label(weight: float) -> str:
     """How a weight λ is named in legends and tables."""
     return f"λ = {weight:g}" + (" (control)" if weight == 0.0 else "")
+
+
+def count_of(number: int, noun: str) -> str:
+    """``1 run``, ``2 runs``."""
+    return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
+def weight_legend(figure: Figure, axes: Axes) -> None:
+    """One legend above all panels, the largest weight λ first."""
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles[::-1], labels[::-1], loc="outside upper right", ncols=len(labels))
 
 
 def zero_line(axes: Axes) -> None:

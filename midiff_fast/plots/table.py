@@ -44,13 +44,14 @@ def look_up(record: Any, path: Path) -> Any:
 def table_figure(run: RunData) -> Figure:
     """The run table as a picture."""
     members = ordered_members(run)
-    figure = new_figure(9.4, 0.24 * (len(members) + 1) + 0.3)
+    figure = new_figure(9.4, 0.24 * (len(members) + 1.5) + 0.3)
     axes = figure.subplots()
     axes.set_axis_off()
     axes.set_xlim(0, len(COLUMNS))
-    axes.set_ylim(len(members) + 0.1, -1.1)
+    axes.set_ylim(len(members) + 0.1, -1.5)
     for column, (heading, _, _) in enumerate(COLUMNS):
-        axes.text(column + 0.95, -0.5, heading, ha="right", va="center", weight="bold", fontsize=8)
+        lines = heading.replace("/", "\n/ ")
+        axes.text(column + 0.95, -0.65, lines, ha="right", va="center", weight="bold", fontsize=8)
     axes.axhline(0.0, color="black", linewidth=0.8)
     colours = weight_colours(run.weights)
     for line, member in enumerate(members):

@@ -68,8 +68,9 @@ def _of_weight(numbers: Numbers, index: int) -> Verdict:
 def _headline(row: dict[str, Any]) -> str:
     functional, structural = row["functional_first"], row["structural_first"]
     runs = functional + structural + row["undecided"]
-    if functional + structural == 0:
-        return f"Undecided: neither modularity rose for good before the other in any of {runs} runs"
+    onsets = (*row["functional_onsets"], *row["structural_onsets"])
+    if all(onset is None for onset in onsets):
+        return f"Undecided: neither modularity rose for good in any of {runs} runs"
     if functional == structural:
         return f"Undecided: functional first in {functional}, structural first in {structural} runs"
     first, count = max(("Functional", functional), ("Structural", structural), key=lambda x: x[1])
@@ -92,8 +93,8 @@ def _counts(numbers: Numbers, index: int, row: int) -> str:
     found = numbers.value(*place)
     threshold = numbers.show("{:g}", *place, "threshold")
     text = (
-        f"A modularity counts as risen when Q / Q_max exceeds {threshold} and stays above for two "
-        f"more snapshots ({'; '.join(counts)})."
+        f"A modularity counts as risen when Q / {numbers.symbol('Q_max')} exceeds {threshold} and "
+        f"stays above for two more snapshots ({'; '.join(counts)})."
     )
     if found["p_value"] is not None:
         text += f" Exact sign test: p = {numbers.show('{:.2g}', *place, 'p_value')}."
@@ -153,12 +154,12 @@ def _comparison_of(numbers: Numbers, weight: float) -> tuple[str, int] | None:
 
 def _against_control(numbers: Numbers, comparison: tuple[str, int]) -> str:
     parts = []
-    for name, label in (("Q_cor", "Q_cor"), ("D_cor", "D_cor"), ("Q_str", "Q_str")):
+    for name in ("Q_cor", "D_cor", "Q_str"):
         place = (*comparison, "measures", name)
         if numbers.value(*place) is None:
             continue
         parts.append(
-            f"{label} {numbers.show('{:.3f}', *place, 'median')} against "
+            f"{numbers.symbol(name)} {numbers.show('{:.3f}', *place, 'median')} against "
             f"{numbers.show('{:.3f}', *place, 'median_control')} (higher in "
             f"{numbers.show('{:d}', *place, 'higher')} of {numbers.show('{:d}', *place, 'pairs')})"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -12,6 +13,15 @@ from midiff_fast.analysis.held_out import Pairs, noisy_pairs, shuffled
 
 SEEDS = torch.tensor([3, 4])
 BUDGET = CriticBudget(hidden_size=32, steps=150, samples=1_000)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Many small products: threads would only wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def gaussian_pairs(correlation: float, samples: int, generator: torch.Generator) -> Pairs:

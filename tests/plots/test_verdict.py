@@ -1,0 +1,77 @@
+"""The verdict in words, for outcomes that are made up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import pytest
+
+from midiff_fast.analysis.compare import MEASURES, compare_with_control, summarise
+from midiff_fast.analysis.precedence import precedence_sweep
+from midiff_fast.plots import verdict
+
+EPOCHS = np.arange(0, 100, 10)
+NEVER = 1_000.0
+
+
+def made_up(functional: Sequence[float], structural: Sequence[float]) -> dict[str, Any]:
+    """An analysis in which run i's curves step above every threshold at the given epochs."""
+    members = []
+    for weight in (0.1, 0.0):
+        for seed in range(len(functional)):
+            final = dict.fromkeys(MEASURES, 0.4 if weight else 0.1)
+            final["accuracy"] = 0.95 if seed else 0.85
+            information = {"fresh_critic": 0.5 if weight else 2.5, "shuffled_null": -0.01}
+            members.append(
+                {"seed": seed, "mi_weight": weight, "final": final, "information": information}
+            )
+    first, second = (
+        np.array([(start <= EPOCHS).astype(float) for start in starts])
+        for starts in (functional, structural)
+    )
+    sweep = [asdict(row) for row in precedence_sweep(EPOCHS, first, second)]
+    entry = {"mi_weight": 0.1, "members": [], "threshold": 0.1, "sweep": sweep}
+    control = {**entry, "mi_weight": 0.0}
+    return {
+        "members": members,
+        "precedence": [control, entry],
+        "comparison": compare_with_control(members),
+        "summary": summarise(members),
+    }
+
+
+@pytest.mark.parametrize(
+    ("functional", "structural", "headline"),
+    [
+        ([20] * 8, [50] * 8, "Functional modularity came first in 8 of 8 runs"),
+        ([50] * 8, [20] * 8, "Structural modularity came first in 8 of 8 runs"),
+        ([20] * 3, [50, NEVER, NEVER], "Functional modularity came first in 3 of 3 runs, too few"),
+        ([20, 50], [50, 20], "Undecided: functional first in 1, structural first in 1"),
+        ([NEVER] * 4, [NEVER] * 4, "Undecided: neither modularity rose for good in any of 4"),
+        ([20, NEVER], [20, NEVER], "Undecided: functional first in 0, structural first in 0 runs"),
+    ],
+)
+def test_headline(functional: list[float], structural: list[float], headline: str) -> None:
+    (found,) = verdict(made_up(functional, structural))
+    assert found.headline.startswith(headline)
+
+
+def test_sentences_say_what_was_found() -> None:
+    (found,) = verdict(made_up([20] * 4, [50, 50, NEVER, NEVER]))
+    text = " ".join(found.sentences)
+    assert "functional first: 4; structural first: 0; undecided: 0" in text
+    assert "structural modularity never rose in 2 runs" in text
+    assert "Q_cor 0.400 against 0.100 (higher in 4 of 4)" in text
+    assert "Accuracy of the runs with the penalty: median 0.950, above 0.9 in 3 of 4" in text
+    assert "median 0.50 nats, controls 2.50 (lower in 4 of 4)" in text
+    assert "<" not in text
+
+
+def test_html_marks_every_number_with_its_place() -> None:
+    (found,) = verdict(made_up([20] * 4, [50] * 4), html=True)
+    text = " ".join(found.sentences)
+    assert 'title="analysis.json: comparison[0].measures.Q_cor.median"' in text
+    assert "Q<sub>cor</sub>" in text
