@@ -184,7 +184,7 @@ def test_a_trained_critic_finds_the_information_of_gaussians() -> None:
     optimizer = torch.optim.Adam(mine.parameters(), lr=5e-3)
     for _ in range(250):
         optimizer.zero_grad()
-        (-mine(*sample(2000))).backward()  # type: ignore[no-untyped-call]
+        (-mine(*sample(2000))).backward()
         optimizer.step()
     with torch.no_grad():
         estimate = mine(*sample(50_000)).item()

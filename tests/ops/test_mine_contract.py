@@ -67,7 +67,7 @@ def test_a_part_of_the_gradients_is_the_same_bits(wanted: str) -> None:
     }[wanted]
     tensors = {n: t.detach().requires_grad_(n in names) for n, t in case.differentiable().items()}
     mi = case.replace(tensors).information("fused")
-    (mi * torch.tensor([1.0, 2.0])).sum().backward()  # type: ignore[no-untyped-call]
+    (mi * torch.tensor([1.0, 2.0])).sum().backward()
     for name, tensor in tensors.items():
         if name in names:
             assert tensor.grad is not None
@@ -151,7 +151,7 @@ def test_second_derivatives_are_refused_and_eager_has_them() -> None:
         a = case.a.detach().requires_grad_()
         mi = case._replace(a=a).information(backend)  # type: ignore[arg-type]
         (gradient,) = torch.autograd.grad(mi.sum(), a, create_graph=True)
-        gradient.square().sum().backward()  # type: ignore[no-untyped-call]
+        gradient.square().sum().backward()
         assert a.grad is not None
 
     with pytest.raises(RuntimeError, match='use backend="eager" to differentiate twice'):
@@ -278,6 +278,6 @@ def test_module_draws_a_permutation_and_names_bad_sizes() -> None:
     assert ensemble(a.expand(2, 50, 3), b.expand(2, 50, 4)).shape == (2,)
     for arguments in ({"hidden_size": 0}, {"negative_slope": 2.0}, {"ensemble": 0}):
         with pytest.raises(ValueError, match=f"{next(iter(arguments))}: expected"):
-            MINE(3, 4, **arguments)  # type: ignore[arg-type]
+            MINE(3, 4, **arguments)
     with pytest.raises(ValueError, match="a_size: expected at least 1, got 0"):
         MINE(0, 4)
