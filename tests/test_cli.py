@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import tomllib
 from typer.testing import CliRunner
 
 from midiff_fast.cli import app
@@ -77,7 +76,7 @@ def test_the_written_configuration_runs_again(tiny: Path, tmp_path: Path) -> Non
 def shown(*arguments: object) -> RunConfig:
     status, output, _ = train(*arguments, "--show-config")
     assert status == 0
-    return RunConfig.from_dict(tomllib.loads(output))
+    return RunConfig.from_toml(output)
 
 
 def test_options_change_the_preset() -> None:

@@ -66,7 +66,7 @@ def test_a_full_disk_leaves_the_old_file(
     def fail(*arguments: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(*((os, "fsync") if call == "fsync" else (Path, "replace")), fail)
+    monkeypatch.setattr(os if call == "fsync" else Path, call, fail)
     with pytest.raises(RunError) as error:
         write_file(path, b"new")
     assert str(error.value) == f"cannot write {path}: No space left on device"
