@@ -67,7 +67,7 @@ def statistics_network(
     weights: CriticWeights,
     negative_slope: float,
 ) -> Tensor:
-    """T(a, b) of PAPER §4 for every sample: [E, S]."""
+    """T(a, b) of Tomoda et al. 2025 for every sample: [E, S]."""
     first = torch.baddbmm(weights.bias_a[:, None, :], a, weights.weight_a.transpose(1, 2))
     first = first + torch.baddbmm(weights.bias_b[:, None, :], b, weights.weight_b.transpose(1, 2))
     first = torch.nn.functional.leaky_relu(first, negative_slope)
@@ -136,7 +136,7 @@ def _multiply(word: Tensor, constant: int) -> tuple[Tensor, Tensor]:
 
 
 def uniform(seeds: Tensor, purpose: int, step: int, count: int, dtype: torch.dtype) -> Tensor:
-    """Uniform in [0, 1): the top 24 bits of each word times 2^-24 (exact in float32): [E, count]."""
+    """Uniform in [0, 1): the top 24 bits of each word times 2^-24, exact in float32: [E, count]."""
     return (philox_bits(seeds, purpose, step, count) >> 8).to(dtype) * 2.0**-24
 
 
