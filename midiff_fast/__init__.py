@@ -1,0 +1,48 @@
+"""midiff_fast: recurrent networks that differentiate by mutual information minimisation, fast.
+
+``LeakyRNN``, ``Readout`` and ``MINE`` are modules on compiled ops; ``functional`` has the ops as
+functions; ``tasks``, ``training``, ``runs``, ``analysis`` and ``plots`` make up the study. The
+last five are imported when first used, so that ``import midiff_fast`` costs little more than torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from . import functional, nn
+from ._version import __version__
+from .nn import MINE, LeakyRNN, Readout, StatisticsNetwork
+from .reference import CriticWeights
+
+if TYPE_CHECKING:
+    from . import analysis, plots, runs, tasks, training
+
+_LAZY = ("analysis", "plots", "runs", "tasks", "training")
+
+__all__ = [
+    "MINE",
+    "CriticWeights",
+    "LeakyRNN",
+    "Readout",
+    "StatisticsNetwork",
+    "__version__",
+    "analysis",
+    "functional",
+    "nn",
+    "plots",
+    "runs",
+    "tasks",
+    "training",
+]
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name in _LAZY:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})
