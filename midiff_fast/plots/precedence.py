@@ -57,7 +57,7 @@ def _onsets(axes: Axes, run: RunData, entry: dict[str, Any]) -> None:
     """Each run's two onsets, joined; a censored one is an open mark at the right edge."""
     row = entry["sweep"][headline_row(entry)]
     last = max(run.analysis["epochs"][-1], 1)
-    edge = 1.08 * last
+    edge = 1.18 * last
     kinds = (
         (row["functional_onsets"], FUNCTIONAL, "o"),
         (row["structural_onsets"], STRUCTURAL, "s"),
@@ -76,7 +76,7 @@ def _onsets(axes: Axes, run: RunData, entry: dict[str, Any]) -> None:
                 markerfacecolor="white" if onset is None else colour,
                 clip_on=False,
             )
-    axes.axvline(1.04 * last, color="#bbbbbb", linewidth=0.8)
+    axes.axvline(1.08 * last, color="#bbbbbb", linewidth=0.8)
     axes.set_xlim(0, edge)
     ticks = [tick for tick in axes.get_xticks() if 0 <= tick <= last]
     axes.set_xticks([*ticks, edge], [*[f"{tick:g}" for tick in ticks], "none"])

@@ -50,7 +50,9 @@ def write_metrics(directory: RunDirectory) -> None:
 def reported(
     tmp_path_factory: pytest.TempPathFactory, small_config: Make, write_run: Make
 ) -> RunDirectory:
-    directory: RunDirectory = write_run(tmp_path_factory.mktemp("runs") / "small", small_config())
+    directory: RunDirectory = write_run(
+        tmp_path_factory.mktemp("runs") / "small", small_config(seeds=[5])
+    )
     write_metrics(directory)
     analysis.analyse(directory.path, budget=BUDGET)
     assert plots.report(directory.path) == directory.report_path
@@ -92,7 +94,7 @@ def test_every_figure_is_a_readable_png_and_pdf(reported: RunDirectory) -> None:
         else:
             with Image.open(io.BytesIO(content)) as image:
                 image.load()
-                assert min(image.size) > 200
+                assert min(image.size) > 100
                 assert len(set(image.convert("L").resize((60, 60)).tobytes())) > 2  # not empty
 
 
@@ -119,7 +121,7 @@ def test_report_needs_no_other_file(reported: RunDirectory) -> None:
 def test_numbers_of_the_report_are_those_of_the_analysis(reported: RunDirectory) -> None:
     stored = json.loads(reported.analysis_path.read_text())
     page = Page(reported.report_path.read_text())
-    assert len(page.data) > 4 * 11
+    assert len(page.data) > 2 * 11
     for value, title, text in page.data:
         path = unescape(title).removeprefix("analysis.json: ")
         expected = place_in(stored, path)
@@ -129,7 +131,7 @@ def test_numbers_of_the_report_are_those_of_the_analysis(reported: RunDirectory)
             expected, abs=0.51 * 10**-digits, rel=0.05
         )
     titles = {title for _, title, _ in page.data}
-    for member in range(4):
+    for member in range(2):
         for name in ("accuracy", "Q_cor", "Q_str", "D_cor", "D_in", "D_out"):
             assert f"analysis.json: members[{member}].final.{name}" in titles
 
