@@ -74,6 +74,7 @@ class OptimizerConfig(Section):
 
     name: Literal["rmsprop", "adam"] = "rmsprop"
     learning_rate: Positive = 0.002
+    final_learning_rate: NotNegative = 0.0  # of the last epoch, falling evenly; 0: constant
     clip_norm: NotNegative = 4.0  # per parameter tensor; 0 for no limit
     clip_value: NotNegative = 0.0  # per element; 0 for no limit
 

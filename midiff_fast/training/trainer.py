@@ -53,6 +53,7 @@ class Trainer:
             DivergedError: a loss is not finite. The state is then of no further use.
         """
         training = self.config.training
+        self._set_learning_rates()
         first = training.critic_pretraining + self.epoch * (training.critic_steps + 1)
         mi_critic = torch.full((len(self.members),), float("nan"))
         for step in range(training.critic_steps):
@@ -112,6 +113,17 @@ class Trainer:
             return values
         everyone = values.new_full((len(self.members), *values.shape[1:]), missing)
         return everyone.index_copy(0, self.networks.critic_members, values)
+
+    def _set_learning_rates(self) -> None:
+        """Those of the coming epoch: from the first to the final one in equal steps."""
+        done = self.epoch / max(self.config.training.epochs - 1, 1)
+        for optimizer, config in (
+            (self.model_optimizer, self.config.model_optimizer),
+            (self.critic_optimizer, self.config.critic_optimizer),
+        ):
+            last = config.final_learning_rate or config.learning_rate
+            rate = config.learning_rate + done * (last - config.learning_rate)
+            optimizer.learning_rate = rate
 
     def _critic_pass(self, index: int, *, from_rest: bool) -> Tensor:
         """One critic pass; the bound before its step, nan for members without a critic: [E]."""

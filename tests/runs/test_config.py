@@ -43,8 +43,13 @@ def test_paper_preset_has_the_papers_numbers() -> None:
     assert (training["critic_pretraining"], training["critic_steps"]) == (100, 10)
     assert (training["weight_decay"], training["snapshot_every"]) == (0.01, 25)
     for part, rate in (("model_optimizer", 0.002), ("critic_optimizer", 0.003)):
-        settings = {"name": "rmsprop", "learning_rate": rate, "clip_norm": 4, "clip_value": 0}
-        assert paper[part] == settings
+        assert paper[part] == {
+            "name": "rmsprop",
+            "learning_rate": rate,
+            "final_learning_rate": 0,
+            "clip_norm": 4,
+            "clip_value": 0,
+        }
 
 
 def test_members_go_weight_by_weight() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -134,6 +135,20 @@ def test_initial_recurrent_weights(tiny: RunConfig, recurrent: str) -> None:
     assert (weight == 0).double().mean().item() == pytest.approx(
         0.9 if recurrent == "sparse" else 0.0, abs=0.03
     )
+
+
+def test_learning_rate_falls_evenly_to_the_final_one(tiny: RunConfig) -> None:
+    rates = {"learning_rate": 0.004, "final_learning_rate": 0.001}
+    config = changed(tiny, model_optimizer=rates, training={"epochs": 4})
+    trainer = Trainer(config)
+    found = []
+    for _ in range(4):
+        trainer.run_epoch()
+        found.append(
+            (trainer.model_optimizer.learning_rate, trainer.critic_optimizer.learning_rate)
+        )
+    expected = [(0.004, 0.003), (0.003, 0.003), (0.002, 0.003), (0.001, 0.003)]
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
 def test_options_reach_the_networks(tiny: RunConfig) -> None:
