@@ -71,18 +71,29 @@ class Readout(nn.Module):
             raise ValueError(expected)
         rates = torch.tanh(states)
         if self.ensemble is None:
-            return nn.functional.linear(rates, self.weight, self.bias)
+            return _linear(rates, self.weight, self.bias)
         if states.dim() < 2 or states.shape[0] != self.ensemble:
             raise ValueError(expected)
         # A product per member: a batched product may round differently from a single one.
         members = zip(rates, self.weight, self.bias, strict=True)
-        outputs = [nn.functional.linear(r, weight, bias) for r, weight, bias in members]
+        outputs = [_linear(r, weight, bias) for r, weight, bias in members]
         if not outputs:
             return rates.new_empty(*states.shape[:-1], self.output_size)
         return torch.stack(outputs)
 
     def extra_repr(self) -> str:
         return f"{self.hidden_size}, {self.output_size}, ensemble={self.ensemble}"
+
+
+def _linear(rates: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """``rates W^T + b`` for one member: [..., N] -> [..., O].
+
+    Sequences are separate products, so that the weight's gradient is a sum over sequences: one
+    product over all samples is split over the threads, and its last bits depend on their number.
+    """
+    if rates.dim() != 3:
+        return nn.functional.linear(rates, weight, bias)
+    return torch.bmm(rates, weight.t().expand(len(rates), -1, -1)) + bias
 
 
 def fold_feedback(
