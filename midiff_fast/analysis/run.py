@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from .._memory import freed_memory_kept
 from ..runs import Member, RunConfig, RunDirectory, RunError
 from ..runs.files import write_file
 from .compare import compare_with_control, summarise
@@ -35,6 +36,7 @@ STATE_NUMBERS = 25_000_000
 """States held at once while snapshots are run: 100 MB, ten runs of the paper's size."""
 
 
+@freed_memory_kept()
 def analyse(directory: str | Path, *, budget: CriticBudget | None = None) -> dict[str, Any]:
     """Measure every run of a directory and write analysis.json.
 

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from .. import _load
+from .._memory import freed_memory_kept
 from ..runs import ConfigError, EpochMetrics, MetricsTable, RunConfig, RunDirectory
 from ..runs.directory import Arrays
 from ..runs.metrics import column_names
@@ -61,7 +62,11 @@ def train(
         raise ConfigError(f'compute.backend = "fused" is not possible: {_load.reason}')
     place = RunDirectory(directory)
     place.claim(config)
-    with _matmul_precision(config.compute.precision), _stop_request() as stop_requested:
+    with (
+        _matmul_precision(config.compute.precision),
+        freed_memory_kept(),
+        _stop_request() as stop_requested,
+    ):
         _Loop(config, place, report, stop_requested).run()
     return place
 
