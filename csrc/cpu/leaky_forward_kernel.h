@@ -65,9 +65,13 @@ MF_HD void leaky_forward_panel(const LeakyForward<T>& task, const LeakyForwardBl
     if (block.noise) noise = load_first(block.noise + r * task.noise.sequence + unit, units - unit);
     const Vec<T> next = leaky_forward(load(block.state + at), sum, noise, task.leak);
     store(block.state + at, next);
-    store(block.next_rates + at, tanh(next));
     if (block.states)
       store_first(block.states + r * task.shape.steps * units + unit, next, units - unit);
+  });
+  // A loop of its own, so that the tanhs overlap: each is a chain of some 100 cycles.
+  drive.for_each([&](int r, int v, Vec<T>) {
+    const int64_t at = r * row + first_unit + v * kLanes<T>;
+    store(block.next_rates + at, tanh(load(block.state + at)));
   });
 }
 
