@@ -5,6 +5,7 @@ What needs torch is imported inside the commands, so that help and mistakes answ
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -26,7 +27,8 @@ app = typer.Typer(
 train_app = typer.Typer(no_args_is_help=True, help="Train an ensemble of runs.")
 app.add_typer(train_app, name="train")
 
-console = Console()
+# A file or a pipe has no width of its own; rich would take 80, too narrow for the table of runs.
+console = Console(width=None if sys.stdout.isatty() else 120)
 errors = Console(stderr=True, soft_wrap=True)
 
 INTERRUPTED = 130  # the shell's status of a command that SIGINT ended
