@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.benchmark import Timer
 
-from bench._harness import Comparison, compare, peak_extra_memory, precision, save
+from bench._harness import Comparison, compare, precision, save
 from midiff_fast._memory import freed_memory_kept
 from midiff_fast.nn import MINE
 
@@ -107,7 +107,6 @@ def rows(
     for setting in precisions:
         with precision(setting):
             same = Timer("f()", globals={"f": opponent}, num_threads=torch.get_num_threads())
-            peak = peak_extra_memory(ours)
             found.append(
                 compare(
                     f"MINE step, {name}",
@@ -118,7 +117,6 @@ def rows(
                     opponent_name="eager, highest",
                     notes={
                         f"eager at {setting}": f"{same.timeit(3).median:.3f} s",
-                        "peak extra memory": "unknown" if peak is None else f"{peak / 1e6:.0f} MB",
                     },
                 )
             )
