@@ -2,7 +2,7 @@
 
 A pass of training or analysis makes and frees tensors of tens of megabytes. glibc returns such
 blocks to the kernel at once, and every new one is then paged in afresh, zeroed page by page: on a
-virtual machine that took five times as long as all the computation (5.3 s against 1.1 s an epoch).
+virtual machine an epoch of preset quick took 5.3 s with it and 1.1 s without.
 """
 
 from __future__ import annotations

@@ -99,7 +99,8 @@ def test_fused_equals_eager_in_float64(
     assert relative(mi, wanted_mi) < 1e-10
     for name, gradient in gradients.items():
         assert gradient.shape == wanted[name].shape
-        assert relative(gradient, wanted[name], floor=0.1) < 1e-10, name
+        floor = 0.1 if name.startswith("bias") else 1e-3  # biases: terms of order one cancel
+        assert relative(gradient, wanted[name], floor) < 1e-10, name
     assert torch.equal(mi, case.information("fused"))  # no gradients asked for
 
 
