@@ -16,7 +16,7 @@ constexpr LeakyKernelsOf<T> leaky_kernels_of() {
           leaky_backward_range<T>,        leaky_add_weight_sums<T>};
 }
 
-inline LeakyKernels leaky_kernels() {
+constexpr LeakyKernels leaky_kernels() {
   return {leaky_kernels_of<float>(), leaky_kernels_of<double>()};
 }
 

@@ -95,7 +95,7 @@ void gather_lanes(const MineShape& shape, int64_t samples, const T* packed, int6
 }
 
 template <class T>
-MineKernel<T> mine_kernel() {
+constexpr MineKernel<T> mine_kernel() {
   return {
       [](const MineShape& shape) { return MineLayout<T>(shape).chunk; },
       [](const MineShape& shape) { return MineLayout<T>(shape).packed_size(); },
@@ -110,6 +110,6 @@ MineKernel<T> mine_kernel() {
   };
 }
 
-inline MineKernels mine_kernels() { return {mine_kernel<float>(), mine_kernel<double>()}; }
+constexpr MineKernels mine_kernels() { return {mine_kernel<float>(), mine_kernel<double>()}; }
 
 }  // namespace midiff::MF_ISA

@@ -177,7 +177,7 @@ inline void normal_double(RandomStream stream, int64_t first, int64_t count, dou
   }
 }
 
-inline RandomKernels random_kernels() {
+constexpr RandomKernels random_kernels() {
   return {bits, uniform_float, uniform_double, normal_float, normal_double};
 }
 
