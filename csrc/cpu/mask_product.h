@@ -8,6 +8,7 @@
 // Russians", Arlazarov et al. 1970). Sums stay in T, added in a fixed order.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "csrc/cpu/gemm_tile.h"
@@ -18,33 +19,39 @@ namespace midiff::MF_ISA {
 inline constexpr int kGroupRows = 4;
 inline constexpr int kGroupSums = 1 << kGroupRows;
 
-// Tables of this many groups are in use at once: with AVX-512 floats 8 x 2 KB, half of a 32 KB L1.
-inline constexpr int kTableGroups = 8;
+// Tables of this many groups are in use at once: 16 KB of sums, half of a 32 KB L1.
+inline constexpr int kTableGroups = 16384 / (kGroupSums * kTileVectors * MF_VECTOR_BYTES);
 
 // Elements of one group's table: 16 sums, each one panel wide.
 template <class T>
 inline constexpr int kTableSize = kGroupSums * kPanel<T>;
 
-// Codes are stored as offsets into a table, in elements.
-using Code = int32_t;
+// Codes are stored as offsets into a table, in units that an address can scale by: one byte holds
+// the largest (15 x 2 vectors of 64 bytes = 240 units), so that codes take little of the cache.
+using Code = uint8_t;
+inline constexpr int kCodeUnit = 8;
+inline constexpr int kCodeStep = kTileVectors * MF_VECTOR_BYTES / kCodeUnit;
+static_assert((kGroupSums - 1) * kCodeStep < 256);
 
 // The code of each lane from four vectors: bit b is set where `units[b]` is positive.
 template <class T>
 MF_HD void store_codes(Code* target, const Vec<T> (&units)[kGroupRows]) {
   for (int lane = 0; lane < kLanes<T>; ++lane) {
-    Code code = 0;
-    for (int b = 0; b < kGroupRows; ++b) code |= (units[b][lane] > T(0) ? kPanel<T> : 0) << b;
-    target[lane] = code;
+    int code = 0;
+    for (int b = 0; b < kGroupRows; ++b) code |= (units[b][lane] > T(0) ? kCodeStep : 0) << b;
+    target[lane] = static_cast<Code>(code);
   }
 }
 
 template <>
 MF_HD void store_codes<float>(Code* target, const Vec<float> (&units)[kGroupRows]) {
-  Vec<Code> code = {};
+  using Codes [[gnu::vector_size(kLanes<float>)]] = Code;
+  Vec<int32_t> code = {};
 #pragma GCC unroll 4
   for (int b = 0; b < kGroupRows; ++b)
-    code |= (units[b] > broadcast(0.0f)) & (broadcast<Code>(kPanel<float>) << b);
-  __builtin_memcpy(target, &code, sizeof(code));
+    code |= (units[b] > broadcast(0.0f)) & (broadcast<int32_t>(kCodeStep) << b);
+  const Codes narrow = __builtin_convertvector(code, Codes);
+  __builtin_memcpy(target, &narrow, sizeof(narrow));
 }
 
 // All 16 sums of four consecutive rows (each one panel wide), row b scaled by scale[b] if given.
@@ -105,11 +112,12 @@ MF_HD void add_picked(T* out, int64_t out_stride, const T* table, const Code* co
     row[q] = codes + q * strides.row();
     for (int v = 0; v < kTileVectors; ++v) acc[q][v] = load(out + q * out_stride + v * kLanes<T>);
   }
-#pragma GCC unroll 8
+#pragma GCC unroll 16
   for (int g = 0; g < groups; ++g) {
 #pragma GCC unroll 4
     for (int q = 0; q < kRows; ++q) {
-      const T* sum = table + g * kTableSize<T> + row[q][g * Strides::group];
+      const size_t offset = row[q][g * Strides::group];
+      const T* sum = table + g * kTableSize<T> + offset * (kCodeUnit / sizeof(T));
       for (int v = 0; v < kTileVectors; ++v) acc[q][v] += load(sum + v * kLanes<T>);
       // In this order: gathering all addresses first, as GCC would, overflows the registers.
       for (int v = 0; v < kTileVectors; ++v) keep_order(acc[q][v]);

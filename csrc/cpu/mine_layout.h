@@ -90,8 +90,12 @@ struct MineLayout {
     return table() + kTableGroups * kTableSize<T>;
   }  // [rows][in_panels][kP]
   int64_t codes_s() const { return input_delta() + rows() * in_panels * kP; }
-  int64_t codes_w() const { return codes_s() + rows() * groups_s; }  // sizeof(Code) <= sizeof(T)
-  int64_t scratch_size() const { return codes_w() + 2 * units * groups_w; }
+  int64_t codes_w() const { return codes_s() + space_of_codes(rows() * groups_s); }
+  int64_t scratch_size() const { return codes_w() + space_of_codes(2 * units * groups_w); }
+
+  static int64_t space_of_codes(int64_t count) {
+    return round_up(count * sizeof(Code), sizeof(T)) / sizeof(T);
+  }
 
   // Row of sample s (0 .. chunk-1) of a kind: four samples that share a lane in four consecutive
   // vectors stand together, so that a group of four rows has its codes in one lane.
