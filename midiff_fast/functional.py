@@ -6,6 +6,7 @@ from typing import Literal
 
 from torch import Tensor
 
+from .ops import gru as _gru
 from .ops import leaky as _leaky
 from .ops import mine as _mine
 from .ops._ensemble import with_ensemble_axis
@@ -67,6 +68,64 @@ def leaky_rnn(
         }
     )
     states = _leaky.leaky_rnn(**tensors, alpha=alpha, keep=keep, backend=backend)  # type: ignore[arg-type]
+    return states if ensemble else states[0]
+
+
+def gru(
+    input: Tensor,
+    h0: Tensor,
+    weight_ih: Tensor,
+    weight_hh: Tensor,
+    bias_ih: Tensor,
+    bias_hh: Tensor,
+    *,
+    keep: Literal["all", "last"] = "all",
+    backend: Backend = "auto",
+) -> Tensor:
+    """Hidden states of one layer of gated recurrent units, with gradients for every tensor.
+
+    The equations of ``torch.nn.GRU``, where the reset gate multiplies the recurrent product:
+    ``r = σ(W_ir i_t + b_ir + W_hr h_{t-1} + b_hr)``, ``z = σ(W_iz i_t + b_iz + W_hz h_{t-1} +
+    b_hz)``, ``n = tanh(W_in i_t + b_in + r (W_hn h_{t-1} + b_hn))``, and ``h_t = (1-z) n +
+    z h_{t-1}`` for t = 1 … T, h_0 = h0.
+
+    Each tensor may carry a leading ensemble axis E; one without it is shared by all members.
+    Everything is float32, or everything float64. Non-finite numbers propagate as in PyTorch.
+
+    Args:
+        input: i, [B, T, I].
+        h0: initial states h_0, [B, H].
+        weight_ih: W_ir, W_iz, W_in below one another, [3H, I].
+        weight_hh: W_hr, W_hz, W_hn, [3H, H].
+        bias_ih: b_ir, b_iz, b_in, [3H].
+        bias_hh: b_hr, b_hz, b_hn, [3H].
+        keep: "all" steps, or "last": only h_T. Without gradients the others are then never
+            stored.
+        backend: "fused" is the compiled op, "eager" the plain PyTorch definition, "auto" the
+            first if it can be had. Second derivatives need "eager".
+
+    Returns:
+        h_1 … h_T, [B, T, H], or h_T, [B, H] (h0 if T is 0); with E in front if any argument had it.
+
+    Raises:
+        ValueError: an argument of the wrong rank, size or device; an unknown backend.
+        TypeError: a dtype that differs from the input's, or is not a floating-point one.
+        RuntimeError: ``backend="fused"`` where it is not possible.
+
+    For its gradients the fused op keeps nothing but the states: the gates are computed again, one
+    chunk of steps at a time.
+    """
+    tensors, ensemble = with_ensemble_axis(
+        {
+            "weight_hh": (weight_hh, "3H H"),
+            "weight_ih": (weight_ih, "3H I"),
+            "bias_ih": (bias_ih, "3H"),
+            "bias_hh": (bias_hh, "3H"),
+            "input": (input, "B T I"),
+            "h0": (h0, "B H"),
+        }
+    )
+    states = _gru.gru(**tensors, keep=keep, backend=backend)  # type: ignore[arg-type]
     return states if ensemble else states[0]
 
 

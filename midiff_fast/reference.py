@@ -61,6 +61,37 @@ def leaky_rnn(
     return torch.stack(states, dim=2)
 
 
+def gru(
+    input: Tensor,  # [E, B, T, I]
+    h0: Tensor,  # [E, B, H]
+    weight_ih: Tensor,  # [E, 3H, I]
+    weight_hh: Tensor,  # [E, 3H, H]
+    bias_ih: Tensor,  # [E, 3H]
+    bias_hh: Tensor,  # [E, 3H]
+) -> Tensor:
+    """Hidden states h_1 … h_T of the gated recurrent unit of ``torch.nn.GRU``: [E, B, T, H].
+
+    ``r = σ(W_ir i + b_ir + W_hr h + b_hr)``, ``z`` likewise, ``n = tanh(W_in i + b_in + r (W_hn h +
+    b_hn))`` and ``h_t = (1-z) n + z h_{t-1}``; the rows of the weights are those of r, z, n.
+    """
+    drive = torch.einsum("ebti,egi->tebg", input, weight_ih) + bias_ih[None, :, None, :]
+    recurrent = weight_hh.transpose(1, 2)  # [E, H, 3H]
+    bias = bias_hh[:, None, :]  # [E, 1, 3H]
+    state = h0
+    states = []
+    for drive_now in drive.unbind(0):
+        input_r, input_z, input_n = drive_now.chunk(3, dim=2)
+        state_r, state_z, state_n = torch.baddbmm(bias, state, recurrent).chunk(3, dim=2)
+        reset = torch.sigmoid(input_r + state_r)
+        update = torch.sigmoid(input_z + state_z)
+        candidate = torch.tanh(input_n + reset * state_n)
+        state = (1 - update) * candidate + update * state
+        states.append(state)
+    if not states:
+        return h0.new_zeros(h0.shape[0], h0.shape[1], 0, h0.shape[2]) + 0 * drive.sum()
+    return torch.stack(states, dim=2)
+
+
 def statistics_network(
     a: Tensor,  # [E, S, A]
     b: Tensor,  # [E, S, B]

@@ -13,8 +13,8 @@ def with_ensemble_axis(
     """The tensors with an axis E in front of each, and whether any had one before.
 
     ``arguments`` maps a name to the tensor and its axes without E, such as ``(h0, "B N")``. An
-    axis has the size that the first tensor with it has. Tensors without E are shared by all
-    members (expanded, not copied). None stays None.
+    axis has the size that the first tensor with it has, and "3H" is three times the axis H.
+    Tensors without E are shared by all members (expanded, not copied). None stays None.
 
     Raises:
         TypeError: an argument that is not a tensor.
@@ -22,13 +22,20 @@ def with_ensemble_axis(
     """
     sizes: dict[str, int] = {}
     first = ""  # the argument that fixed the number of members
+
+    def known_size(axis: str) -> int | str:
+        """Of "B" or "3H"; the name itself where no tensor has told the size yet."""
+        if axis[0].isdigit() and axis[1:] in sizes:
+            return int(axis[0]) * sizes[axis[1:]]
+        return sizes.get(axis, axis)
+
     for name, (tensor, text) in arguments.items():
         if tensor is None:
             continue
         axes = text.split()
         if not isinstance(tensor, Tensor):
             raise TypeError(f"{name}: expected a tensor, got {type(tensor).__name__}")
-        wanted = ", ".join(str(sizes.get(axis, axis)) for axis in axes)
+        wanted = ", ".join(str(known_size(axis)) for axis in axes)
         message = (
             f"{name}: expected [{wanted}] or [{', '.join(filter(None, ['E', wanted]))}], "
             f"got {list(tensor.shape)}"
@@ -37,7 +44,10 @@ def with_ensemble_axis(
         if extra not in (0, 1):
             raise ValueError(message)
         for axis, size in zip(axes, tensor.shape[extra:], strict=True):
-            if sizes.setdefault(axis, size) != size:
+            if not axis[0].isdigit():
+                sizes.setdefault(axis, size)
+        for axis, size in zip(axes, tensor.shape[extra:], strict=True):
+            if known_size(axis) != size:
                 raise ValueError(message)
         if extra == 1:
             first = first or name
