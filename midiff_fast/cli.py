@@ -46,64 +46,76 @@ def _user_errors() -> Iterator[None]:
         raise typer.Exit(2) from None
 
 
-@train_app.command("working-memory")
-def train_working_memory(
-    preset: Annotated[str, typer.Option(help="quick (minutes) or paper (hours).")] = "quick",
-    runs: Annotated[
-        int | None, typer.Option(min=1, help="Runs per λ, with successive seeds.")
-    ] = None,
-    seeds: Annotated[str | None, typer.Option(help="Seeds, as 1001,1002 or 1001-1020.")] = None,
-    mi_weight: Annotated[str | None, typer.Option(help="λ, or several as 0.1,0.05.")] = None,
-    control: Annotated[
-        bool | None,
-        typer.Option("--control/--no-control", help="Train runs with λ = 0 beside the others."),
-    ] = None,
-    epochs: Annotated[int | None, typer.Option(min=0, help="Epochs to train.")] = None,
-    config: Annotated[Path | None, typer.Option(help="A TOML file with some or all keys.")] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="One key, as training.epochs=100."),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(help="The run's directory [default: runs/working-memory-PRESET]."),
-    ] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
-    analyse: Annotated[bool, typer.Option(help="Analyse the run and write its report.")] = True,
-    show_config: Annotated[
-        bool, typer.Option("--show-config", help="Print the configuration and stop.")
-    ] = False,
-) -> None:
-    """Train the working-memory study; the same command again goes on where it stopped."""
-    from .runs.choose import (
-        choose_config,
-        member_settings,
-        parse_seeds,
-        parse_setting,
-        parse_weights,
-    )
+def _add_train_command(study: str, summary: str) -> None:
+    """Add ``midiff train STUDY``; all studies take the same options."""
 
-    with _user_errors():
-        given: dict[str, Any] = {} if epochs is None else {"training.epochs": epochs}
-        given |= dict(parse_setting(text) for text in settings or [])
-        chosen = choose_config(preset, config, given)
-        members = member_settings(
-            chosen,
-            runs=runs,
-            seeds=None if seeds is None else parse_seeds(seeds),
-            mi_weight=None if mi_weight is None else parse_weights(mi_weight),
-            control=control,
+    @train_app.command(study, help=f"{summary} The same command again goes on where it stopped.")
+    def command(
+        preset: Annotated[str, typer.Option(help="quick (minutes) or paper (hours).")] = "quick",
+        runs: Annotated[
+            int | None, typer.Option(min=1, help="Runs per λ, with successive seeds.")
+        ] = None,
+        seeds: Annotated[str | None, typer.Option(help="Seeds, as 1001,1002 or 1001-1020.")] = None,
+        mi_weight: Annotated[str | None, typer.Option(help="λ, or several as 0.1,0.05.")] = None,
+        control: Annotated[
+            bool | None,
+            typer.Option("--control/--no-control", help="Train runs with λ = 0 beside the others."),
+        ] = None,
+        epochs: Annotated[int | None, typer.Option(min=0, help="Epochs to train.")] = None,
+        config: Annotated[
+            Path | None, typer.Option(help="A TOML file with some or all keys.")
+        ] = None,
+        settings: Annotated[
+            list[str] | None,
+            typer.Option("--set", metavar="KEY=VALUE", help="One key, as training.epochs=100."),
+        ] = None,
+        out: Annotated[
+            Path | None,
+            typer.Option(help="The run's directory [default: runs/STUDY-PRESET]."),
+        ] = None,
+        threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
+        analyse: Annotated[bool, typer.Option(help="Analyse the run and write its report.")] = True,
+        show_config: Annotated[
+            bool, typer.Option("--show-config", help="Print the configuration and stop.")
+        ] = False,
+    ) -> None:
+        from .runs.choose import (
+            choose_config,
+            member_settings,
+            parse_seeds,
+            parse_setting,
+            parse_weights,
         )
-        if members:
-            chosen = choose_config(preset, config, given | members)
-        directory = out or Path("runs") / f"working-memory-{preset}"
-        if show_config:
-            console.print(chosen.to_toml(), end="", markup=False, highlight=False, soft_wrap=True)
-            return
-        _set_threads(threads)
-        _train(chosen, directory)
-        if analyse:
-            _analyse(directory)
+
+        with _user_errors():
+            given: dict[str, Any] = {} if epochs is None else {"training.epochs": epochs}
+            given |= dict(parse_setting(text) for text in settings or [])
+            chosen = choose_config(preset, config, given, study=study)
+            members = member_settings(
+                chosen,
+                runs=runs,
+                seeds=None if seeds is None else parse_seeds(seeds),
+                mi_weight=None if mi_weight is None else parse_weights(mi_weight),
+                control=control,
+            )
+            if members:
+                chosen = choose_config(preset, config, given | members, study=study)
+            directory = out or Path("runs") / f"{study}-{preset}"
+            if show_config:
+                console.print(
+                    chosen.to_toml(), end="", markup=False, highlight=False, soft_wrap=True
+                )
+                return
+            _set_threads(threads)
+            _train(chosen, directory)
+            if analyse:
+                _analyse(directory)
+
+
+_add_train_command("working-memory", "A leaky RNN remembers two bits.")
+_add_train_command("separation", "A GRU takes a sum of two chaotic systems apart.")
+_add_train_command("sinusoids", "A leaky RNN predicts two sinusoids.")
+_add_train_command("rossler", "A leaky RNN predicts a Rössler system.")
 
 
 @app.command("analyse")
@@ -178,13 +190,14 @@ def _analyse(directory: Path) -> None:
 def _print_summary(result: dict[str, Any]) -> None:
     """The verdict in words, and a row per run; the same as in the report."""
     from .plots import verdict
-    from .plots.table import COLUMNS, look_up
+    from .plots.table import columns, look_up
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading, _, _ in COLUMNS:
+    shown = columns(result)
+    for heading, _, _ in shown:
         table.add_column(heading, justify="right", no_wrap=True)
     for member in sorted(result["members"], key=lambda m: (-m["mi_weight"], m["seed"])):
-        values = [(look_up(member, path), form) for _, path, form in COLUMNS]
+        values = [(look_up(member, path), form) for _, path, form in shown]
         table.add_row(*("–" if value is None else form.format(value) for value, form in values))
     console.print(table)
     for entry in verdict(result):

@@ -22,9 +22,6 @@ MEASURES = (
 )
 """Final measures that are compared; ``fresh_critic`` is the held-out mutual information."""
 
-SUCCESS = 0.9
-"""A run has learned the task if its accuracy exceeds this (Tomoda et al. 2025)."""
-
 STRUCTURED = 0.1
 """A run differentiated structurally if its raw Q_str exceeds this (Tomoda et al. 2025)."""
 
@@ -57,9 +54,9 @@ def compare_with_control(members: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return results
 
 
-def summarise(members: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Per weight λ: number of ``runs``, how many ``succeeded`` and ``differentiated``
-    (structurally), and of each measure the median, the smallest and the largest."""
+def summarise(members: list[dict[str, Any]], success: float) -> list[dict[str, Any]]:
+    """Per weight λ: number of ``runs``, how many ``succeeded`` (score above ``success``) and
+    ``differentiated`` (structurally), and of each measure median, smallest and largest."""
     results = []
     for weight in sorted({m["mi_weight"] for m in members}):
         chosen = [m for m in members if m["mi_weight"] == weight]
@@ -67,7 +64,7 @@ def summarise(members: list[dict[str, Any]]) -> list[dict[str, Any]]:
             {
                 "mi_weight": weight,
                 "runs": len(chosen),
-                "succeeded": sum(m["final"]["accuracy"] > SUCCESS for m in chosen),
+                "succeeded": sum(m["final"]["accuracy"] > success for m in chosen),
                 "differentiated": sum((m["final"]["Q_str"] or 0.0) > STRUCTURED for m in chosen),
                 "measures": {name: _spread(chosen, name) for name in MEASURES},
             }

@@ -51,13 +51,13 @@ class Pairs(NamedTuple):
     b: Tensor  # [E, S, B]
 
 
-def noisy_pairs(states: Tensor, seeds: Tensor, draw: int, noise_std: float) -> Pairs:
-    """Rates of the two halves of the units with noise on both, all samples: [E, B, T, N] states.
+def noisy_pairs(rates: Tensor, seeds: Tensor, draw: int, noise_std: float) -> Pairs:
+    """Rates [E, B, T, N] of the two halves of the units with noise on both, all samples.
 
     Unlike in training, the noise is on both groups before any shuffling: joint and shuffled pairs
     then have the same marginals, and the bound is one on mutual information and nothing else.
     """
-    rates = torch.tanh(states).flatten(1, 2)
+    rates = rates.flatten(1, 2)
     step = stream_step(Stream.SAMPLE_NOISE, draw)
     noise = keyed.normal(seeds, Purpose.ANALYSIS, step, rates.shape[1:], dtype=rates.dtype)
     rates = rates + noise_std * noise

@@ -47,8 +47,8 @@ def information_estimates(
     last = len(snapshots["epochs"]) - 1
     train = replay.run(replay.weights(snapshots, last), replay.sequences(TRAIN))
     seeds, noise = replay.seeds, config.critic.sample_noise
-    known = noisy_pairs(train.states, seeds, TRAIN, noise)
-    unseen = noisy_pairs(test.states, seeds, TEST, noise)
+    known = noisy_pairs(replay.rates(train.states), seeds, TRAIN, noise)
+    unseen = noisy_pairs(replay.rates(test.states), seeds, TEST, noise)
     fresh = held_out_information(known, unseen, seeds, budget)
     null = held_out_information(
         shuffled(known, seeds, TRAIN), shuffled(unseen, seeds, TEST), seeds, budget
@@ -69,16 +69,19 @@ def information_estimates(
 def run_critic_information(
     config: RunConfig, snapshots: Mapping[str, NDArray[Any]], replay: Replay, states: Tensor
 ) -> list[float | None]:
-    """What the run's own critic says about states [E, B, T, N]: noise on the joint pairs only."""
+    """What the run's own critic says about states [E, B, T, N], with noise as in training."""
     fields = [name for name in CriticWeights._fields if f"critic_{name}" in snapshots]
     if "weight_h" not in fields:
         return [None] * len(replay.members)
     arrays = {name: snapshots[f"critic_{name}"][replay.indices] for name in fields}
     present = np.isfinite(arrays["weight_h"]).all((1, 2))
-    noisy = noisy_pairs(states, replay.seeds, TEST, config.critic.sample_noise)
-    clean = torch.tanh(states).flatten(1, 2)[..., noisy.a.shape[2] :]
+    rates = replay.rates(states)
+    noisy = noisy_pairs(rates, replay.seeds, TEST, config.critic.sample_noise)
+    marginal = noisy.b
+    if not config.critic.noise_on_shuffled:
+        marginal = rates.flatten(1, 2)[..., noisy.a.shape[2] :]
     step = stream_step(Stream.PERMUTATION, 0)
-    order = keyed.permutation(replay.seeds, Purpose.ANALYSIS, step, clean.shape[1])
+    order = keyed.permutation(replay.seeds, Purpose.ANALYSIS, step, marginal.shape[1])
     values: list[float | None] = []
     for number, there in enumerate(present):
         if not there:
@@ -92,7 +95,7 @@ def run_critic_information(
                 order[number],
                 weights,
                 config.critic.negative_slope,
-                marginal_b=clean[number],
+                marginal_b=marginal[number],
                 backend=config.compute.backend,
             )
         values.append(float(found))

@@ -16,13 +16,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..nn import LeakyRNN, Readout
+from ..nn.network import Network, make_network
 from ..ops import random as keyed
 from ..ops.random import Purpose
 from ..runs import Member, RunConfig
-from ..tasks import WorkingMemory
-
-WEIGHT_NAMES = ("weight_ih", "weight_hh", "bias", "weight_out", "bias_out")
+from ..tasks import Task
 
 
 class Stream(IntEnum):
@@ -61,9 +59,22 @@ class Activity(NamedTuple):
     output: Tensor  # [E, B, T, O]
 
 
-def make_task(config: RunConfig) -> WorkingMemory:
-    """The task of a configuration."""
-    return WorkingMemory(**config.task.model_dump())
+def weight_names(config: RunConfig) -> list[str]:
+    """The weights that a snapshot holds, by their names on disk."""
+    return list(_network(config, 1, 1, 1).weights())
+
+
+def _network(config: RunConfig, inputs: int, outputs: int, members: int) -> Network:
+    model = config.model
+    return make_network(
+        model.cell,
+        inputs,
+        model.units,
+        outputs,
+        alpha=model.alpha,
+        ensemble=members,
+        backend=config.compute.backend,
+    )
 
 
 @dataclass(frozen=True)
@@ -73,10 +84,12 @@ class Replay:
     Args:
         config: of the run directory.
         members: the members to run, together as one ensemble.
+        task: the task that they learned.
     """
 
     config: RunConfig
     members: Sequence[Member]
+    task: Task
 
     @property
     def seeds(self) -> Tensor:
@@ -92,16 +105,16 @@ class Replay:
         self, snapshots: Mapping[str, NDArray[Any]], snapshot: int
     ) -> dict[str, NDArray[Any]]:
         """The members' weights at one snapshot, each [E, …]."""
-        return {name: snapshots[name][snapshot][self.indices] for name in WEIGHT_NAMES}
+        names = weight_names(self.config)
+        return {name: snapshots[name][snapshot][self.indices] for name in names}
 
     def sequences(self, draw: int) -> Sequences:
-        """Test sequences number ``draw``: fresh signals, x_0 ~ N(0, 1), and state noise."""
+        """Test sequences number ``draw``: fresh signals, initial states and state noise."""
         # Members of one seed see the same sequences: drawn once, then handed to each.
         seeds, which = torch.unique(self.seeds, return_inverse=True)
         training, model = self.config.training, self.config.model
         steps = training.transient + training.steps
-        task = make_task(self.config)
-        signals = task.draw(
+        signals = self.task.draw(
             seeds,
             stream_step(Stream.SIGNALS, draw),
             training.batch,
@@ -113,7 +126,10 @@ class Replay:
             step = stream_step(stream, draw)
             return keyed.normal(seeds, Purpose.ANALYSIS, step, size)[which]
 
-        initial = normal(Stream.INITIAL_STATE, training.batch, model.units)
+        initial = torch.zeros(len(self.members), training.batch, model.units)
+        if model.initial_std > 0.0:
+            initial = normal(Stream.INITIAL_STATE, training.batch, model.units)
+            initial *= model.initial_std
         noise = None
         if model.noise_std > 0.0:
             noise = normal(Stream.STATE_NOISE, training.batch, steps, model.units)
@@ -125,27 +141,23 @@ class Replay:
         """States and outputs of the learned steps.
 
         Args:
-            weights: ``weight_ih [E, N, I]``, ``weight_hh``, ``bias``, ``weight_out [E, O, N]``,
-                ``bias_out`` of one snapshot, for the members of this replay.
+            weights: of one snapshot by their names, each [E, …], for the members of this replay.
             sequences: what to run them on.
         """
-        model = self.config.model
-        members, units, inputs = weights["weight_ih"].shape
-        rnn = LeakyRNN(
-            inputs,
-            units,
-            alpha=model.alpha,
-            batch_first=True,
-            ensemble=members,
-            backend=self.config.compute.backend,
-        )
-        readout = Readout(units, weights["weight_out"].shape[1], ensemble=members)
-        parameters = (rnn.weight_ih_l0, rnn.weight_hh_l0, rnn.bias_l0, readout.weight, readout.bias)
-        for name, parameter in zip(WEIGHT_NAMES, parameters, strict=True):
+        members, outputs, _ = weights["weight_out"].shape
+        network = _network(self.config, weights["weight_ih"].shape[2], outputs, members)
+        for name, parameter in network.weights().items():
             parameter.copy_(torch.from_numpy(weights[name]))
         learned = slice(self.config.training.transient, None)
-        states, _ = rnn(sequences.input, sequences.initial_state, sequences.noise)
+        states = network.states(sequences.input, sequences.initial_state, sequences.noise)
         states = states[:, :, learned]
         return Activity(
-            sequences.input[:, :, learned], sequences.target[:, :, learned], states, readout(states)
+            sequences.input[:, :, learned],
+            sequences.target[:, :, learned],
+            states,
+            network.readout(states),
         )
+
+    def rates(self, states: Tensor) -> Tensor:
+        """What mutual information is measured of: tanh of a leaky RNN's states, a GRU's states."""
+        return torch.tanh(states) if self.config.model.cell == "leaky" else states

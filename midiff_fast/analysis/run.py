@@ -14,15 +14,16 @@ import torch
 from numpy.typing import NDArray
 
 from .._memory import freed_memory_kept
-from ..runs import Member, RunConfig, RunDirectory, RunError
+from ..runs import Member, RunConfig, RunDirectory, RunError, SeparationConfig
 from ..runs.files import write_file
+from ..tasks import Task, build_task
 from .compare import compare_with_control, summarise
 from .examples import choose_examples, example
 from .held_out import CriticBudget
 from .information import information_estimates
 from .precedence import precedence_sweep
-from .replay import WEIGHT_NAMES, Activity, Replay, Sequences, make_task
-from .snapshot import SCALARS, Network, curve_point, final_details
+from .replay import Activity, Replay, Sequences, weight_names
+from .snapshot import SCALARS, Conventions, Network, curve_point, final_details
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -37,7 +38,9 @@ STATE_NUMBERS = 25_000_000
 
 
 @freed_memory_kept()
-def analyse(directory: str | Path, *, budget: CriticBudget | None = None) -> dict[str, Any]:
+def analyse(
+    directory: str | Path, *, task: Task | None = None, budget: CriticBudget | None = None
+) -> dict[str, Any]:
     """Measure every run of a directory and write analysis.json.
 
     Each snapshot of each member is run again on fresh test sequences (the same ones at every
@@ -48,6 +51,7 @@ def analyse(directory: str | Path, *, budget: CriticBudget | None = None) -> dic
 
     Args:
         directory: a run directory.
+        task: the task that was trained, where it is not the study's own.
         budget: of the critics that are trained afresh; ``CriticBudget()`` where None.
 
     Raises:
@@ -59,21 +63,25 @@ def analyse(directory: str | Path, *, budget: CriticBudget | None = None) -> dic
     config = run.read_config()
     snapshots = run.read_snapshots()
     _check(run, config, snapshots)
+    if task is None:
+        task = build_task(config.study, config.task.model_dump())
     records: dict[int, dict[str, Any]] = {}
     for members in _portions(config):
-        records.update(_measure(config, snapshots, members, budget))
+        replay = Replay(config, members, task)
+        records.update(_measure(config, snapshots, replay, budget))
     ordered = [records[index] for index in sorted(records)]
     epochs = [int(epoch) for epoch in snapshots["epochs"]]
     result = {
         "format": FORMAT,
         "config": config.to_dict(),
+        "task": _describe(task, config),
         "epochs": epochs,
         "critic_budget": asdict(budget),
         "members": ordered,
         "precedence": _precedence(epochs, ordered),
         "comparison": compare_with_control(ordered),
-        "summary": summarise(ordered),
-        "examples": _examples(config, snapshots, ordered),
+        "summary": summarise(ordered, config.success),
+        "examples": _examples(config, snapshots, ordered, task),
     }
     result = _plain(result)
     text = json.dumps(result, allow_nan=False, ensure_ascii=False)
@@ -82,17 +90,19 @@ def analyse(directory: str | Path, *, budget: CriticBudget | None = None) -> dic
 
 
 def _check(run: RunDirectory, config: RunConfig, snapshots: Arrays) -> None:
-    missing = [name for name in ("epochs", *WEIGHT_NAMES) if name not in snapshots]
+    names = weight_names(config)
+    missing = [name for name in ("epochs", *names) if name not in snapshots]
     if missing:
         raise RunError(f"{run.snapshots_path}: {', '.join(missing)} missing")
     members, units = len(config.members()), config.model.units
-    expected = (len(snapshots["epochs"]), members, units, units)
+    rows = 3 * units if config.model.cell == "gru" else units
+    expected = (len(snapshots["epochs"]), members, rows, units)
     found = snapshots["weight_hh"].shape
     if found != expected or expected[0] == 0:
         raise RunError(
             f"{run.snapshots_path}: weight_hh: expected {list(expected)}, got {list(found)}"
         )
-    for name in WEIGHT_NAMES:
+    for name in names:
         if not np.isfinite(snapshots[name]).all():
             raise RunError(f"{run.snapshots_path}: {name} holds NaN or infinity")
 
@@ -108,10 +118,10 @@ def _portions(config: RunConfig) -> Iterator[list[Member]]:
 
 
 def _measure(
-    config: RunConfig, snapshots: Arrays, members: list[Member], budget: CriticBudget
+    config: RunConfig, snapshots: Arrays, replay: Replay, budget: CriticBudget
 ) -> dict[int, dict[str, Any]]:
     """Everything about some members, by member index."""
-    replay = Replay(config, members)
+    members = replay.members
     sequences = replay.sequences(0)
     count = len(snapshots["epochs"])
     names = (*SCALARS, "accuracy", "task_loss")
@@ -143,7 +153,7 @@ def _run_snapshot(
     config: RunConfig, replay: Replay, sequences: Sequences, snapshots: Arrays, index: int
 ) -> tuple[Activity, list[dict[str, Any]]]:
     """What the networks of a snapshot do, and each one's measures."""
-    task = make_task(config)
+    task = replay.task
     activity = replay.run(replay.weights(snapshots, index), sequences)
     accuracies = task.accuracy(activity.output, activity.target)
     losses = task.loss(activity.output, activity.target)
@@ -160,7 +170,8 @@ def _run_snapshot(
 def _networks(
     config: RunConfig, replay: Replay, snapshots: Arrays, index: int, activity: Activity
 ) -> list[Network]:
-    task = make_task(config)
+    task = replay.task
+    how = conventions(config)
     weights = replay.weights(snapshots, index)
     return [
         Network(
@@ -170,6 +181,7 @@ def _networks(
             activity.output[number].double().numpy(),
             task.target_sets,
             task.input_sets,
+            how,
         )
         for number in range(len(replay.members))
     ]
@@ -198,13 +210,32 @@ def _precedence(epochs: list[int], members: list[dict[str, Any]]) -> list[dict[s
 
 
 def _examples(
-    config: RunConfig, snapshots: Arrays, members: list[dict[str, Any]]
+    config: RunConfig, snapshots: Arrays, members: list[dict[str, Any]], task: Task
 ) -> list[dict[str, Any]]:
     chosen = choose_examples(members)
-    replay = Replay(config, [config.members()[index] for index in chosen])
+    replay = Replay(config, [config.members()[index] for index in chosen], task)
     last = len(snapshots["epochs"]) - 1
     activity = replay.run(replay.weights(snapshots, last), replay.sequences(0))
     return [example(index, activity, number) for number, index in enumerate(chosen)]
+
+
+def conventions(config: RunConfig) -> Conventions:
+    """How the measures of a configuration's study are taken."""
+    if not isinstance(config, SeparationConfig):
+        return Conventions(cell=config.model.cell)
+    return Conventions(config.model.cell, "absolute", "output", config.task.washout, "mean")
+
+
+def _describe(task: Task, config: RunConfig) -> dict[str, Any]:
+    """What figures and words need to know of the task."""
+    return {
+        "score": task.score_name,
+        "success": config.success,
+        "outputs": task.output_names,
+        "inputs": task.input_names,
+        "target_sets": task.target_sets,
+        "input_sets": task.input_sets,
+    }
 
 
 def _plain(value: Any) -> Any:

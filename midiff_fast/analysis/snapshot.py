@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,17 +18,46 @@ from .components import principal_components
 from .correlation import unit_correlation, unit_target_correlation
 from .determination import r_squared
 from .groups import halves
-from .modularity import modularity
+from .modularity import Modularity, modularity
 from .selectivity import selectivity, selectivity_weight_correlation
 from .separation import separation_index, target_set_table
 
 Result = TypeVar("Result")
 Sets = Sequence[Sequence[int]]
 
-SCALARS = ("Q_str", "Q_str_normalised", "Q_cor", "Q_cor_normalised", "D_in", "D_out", "D_cor")
+SCALARS = (
+    "Q_str",
+    "Q_str_normalised",
+    "Q_str_reset",
+    "Q_str_update",
+    "Q_cor",
+    "Q_cor_normalised",
+    "D_in",
+    "D_out",
+    "D_cor",
+)
 """What ``curve_point`` measures, by name; None where it is undefined."""
 
 COMPONENTS = 5
+
+
+@dataclass(frozen=True)
+class Conventions:
+    """How a study takes its measures (Tomoda et al. 2025).
+
+    Attributes:
+        cell: the recurrence; structural measures of a GRU are those of its candidate gate.
+        sequences: correlations of all sequences pooled, or |correlation| per sequence, averaged.
+        follows: what D_cor correlates the units with, the targets or the network's own outputs.
+        washout: first steps that D_cor leaves out.
+        reduce: how D_out combines the outputs of a target set.
+    """
+
+    cell: Literal["leaky", "gru"] = "leaky"
+    sequences: Literal["pooled", "absolute"] = "pooled"
+    follows: Literal["target", "output"] = "target"
+    washout: int = 0
+    reduce: Literal["sum", "mean"] = "sum"
 
 
 class Network(NamedTuple):
@@ -39,26 +69,57 @@ class Network(NamedTuple):
     output: Floats  # [B, T, O]
     target_sets: Sets
     input_sets: Sets
+    conventions: Conventions = Conventions()
+
+    def recurrent(self, gate: int = 2) -> NDArray[Any]:
+        """Recurrent weights [N, N]; of a GRU those of a gate: reset 0, update 1, candidate 2."""
+        weights = self.weights["weight_hh"]
+        units = weights.shape[1]
+        if self.conventions.cell == "gru":
+            weights = weights[gate * units : (gate + 1) * units]
+        return weights
+
+    def rates(self) -> Floats:
+        """What is read out: [B, T, N]."""
+        return np.tanh(self.states) if self.conventions.cell == "leaky" else self.states
+
+    def correlation(self) -> Floats:
+        """Between all pairs of units: [N, N]."""
+        return unit_correlation(self.states, sequences=self.conventions.sequences)
+
+    def target_correlation(self) -> Floats:
+        """Of every unit with what D_cor follows: [O, N]."""
+        how = self.conventions
+        goals = self.target if how.follows == "target" else self.output
+        later = slice(how.washout, None)
+        return unit_target_correlation(
+            self.states[:, later], goals[:, later], sequences=how.sequences
+        )
 
 
 def curve_point(network: Network) -> dict[str, float | None]:
-    """Modularities and separation indices of a working-memory network; see ``SCALARS``.
+    """Modularities and separation indices of a network; see ``SCALARS``.
 
     The separation indices compare two target sets; with another number they are None.
     """
     groups = halves(network.states.shape[2])
-    structural = defined(
-        lambda: modularity(structural_adjacency(network.weights["weight_hh"]), groups)
-    )
-    correlation = unit_correlation(network.states)
+
+    def structure(gate: int) -> Modularity | None:
+        return defined(lambda: modularity(structural_adjacency(network.recurrent(gate)), groups))
+
+    structural = structure(2)
+    gates = (structure(0), structure(1)) if network.conventions.cell == "gru" else (None, None)
+    correlation = network.correlation()
     functional = defined(lambda: modularity(adjacency_of_correlation(correlation), groups))
-    tables = _tables(network, unit_target_correlation(network.states, network.target))
+    tables = _tables(network, network.target_correlation())
     separation = {
         name: defined(partial(separation_index, table, groups)) for name, table in tables.items()
     }
     return {
         "Q_str": structural.raw if structural else None,
         "Q_str_normalised": structural.normalised if structural else None,
+        "Q_str_reset": gates[0].raw if gates[0] else None,
+        "Q_str_update": gates[1].raw if gates[1] else None,
         "Q_cor": functional.raw if functional else None,
         "Q_cor_normalised": functional.normalised if functional else None,
         **{name: separation.get(name) for name in ("D_in", "D_out", "D_cor")},
@@ -75,10 +136,14 @@ def final_details(network: Network) -> dict[str, Any]:
     """
     units = network.states.shape[2]
     groups = halves(units)
-    correlation = unit_correlation(network.states)
-    targets = unit_target_correlation(network.states, network.target)
+    correlation, targets = network.correlation(), network.target_correlation()
     tables = _tables(network, targets)
-    rate_std = np.tanh(network.states).reshape(-1, units).std(0)
+    rate_std = network.rates().reshape(-1, units).std(0)
+    recurrent = network.recurrent()
+    # Communities of sequences that are not pooled: |·| is taken after averaging them.
+    signed = correlation
+    if network.conventions.sequences == "absolute":
+        signed = unit_correlation(network.states, sequences="signed")
     details: dict[str, Any] = {
         "correlation": correlation.tolist(),
         "unit_target_correlation": targets.tolist(),
@@ -91,18 +156,14 @@ def final_details(network: Network) -> dict[str, Any]:
                 "mean_magnitude": float(np.abs(values).mean()),
                 "standard_deviation": float(values.std()),
             }
-            for (source, goal), values in weight_blocks(
-                network.weights["weight_hh"], groups
-            ).items()
+            for (source, goal), values in weight_blocks(recurrent, groups).items()
         },
         "communities": {
             "functional": _community(
-                defined(lambda: communities(adjacency_of_correlation(correlation), groups))
+                defined(lambda: communities(adjacency_of_correlation(signed), groups))
             ),
             "structural": _community(
-                defined(
-                    lambda: communities(structural_adjacency(network.weights["weight_hh"]), groups)
-                )
+                defined(lambda: communities(structural_adjacency(recurrent), groups))
             ),
         },
         "r_squared": defined(lambda: r_squared(network.target, network.output).tolist()),
@@ -128,7 +189,8 @@ def _tables(network: Network, correlations: Floats) -> dict[str, Floats]:
     if len(network.target_sets) == 2:
         sets = network.target_sets
         tables["D_cor"] = target_set_table(correlations, sets, reduce="mean")
-        tables["D_out"] = target_set_table(network.weights["weight_out"], sets)
+        reduce = network.conventions.reduce
+        tables["D_out"] = target_set_table(network.weights["weight_out"], sets, reduce=reduce)
         if len(network.input_sets) == 2:
             tables["D_in"] = target_set_table(network.weights["weight_ih"].T, network.input_sets)
     return tables

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 
@@ -13,7 +15,7 @@ OUTPUT_STREAM = 2
 
 
 class Readout(nn.Module):
-    """``z = W_out tanh(x) + b_out`` on the states x of a leaky RNN.
+    """``z = W_out r + b_out`` on the rates r of a network: tanh(x) for the states x of a leaky RNN.
 
     Parameters: ``weight [O, N]``, ``bias [O]``, with a leading E for an ensemble. Initially the
     weights are Glorot uniform and the bias is zero.
@@ -21,6 +23,7 @@ class Readout(nn.Module):
     Args:
         hidden_size: units N.
         output_size: outputs O.
+        rates: "tanh" of the states, or the states themselves, "identity", as for a GRU.
         ensemble: number of members E; None for a single network without the ensemble axis.
     """
 
@@ -29,6 +32,7 @@ class Readout(nn.Module):
         hidden_size: int,
         output_size: int,
         *,
+        rates: Literal["tanh", "identity"] = "tanh",
         ensemble: int | None = None,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
@@ -36,6 +40,9 @@ class Readout(nn.Module):
         super().__init__()
         self.hidden_size = hidden_size
         self.output_size = output_size
+        if rates not in ("tanh", "identity"):
+            raise ValueError(f"rates: expected 'tanh' or 'identity', got {rates!r}")
+        self.rates = rates
         self.ensemble = ensemble
         lead = () if ensemble is None else (ensemble,)
         self.weight = nn.Parameter(
@@ -69,7 +76,7 @@ class Readout(nn.Module):
         expected = f"states: expected [{lead}, {self.hidden_size}], got {list(states.shape)}"
         if states.dim() == 0 or states.shape[-1] != self.hidden_size:
             raise ValueError(expected)
-        rates = torch.tanh(states)
+        rates = torch.tanh(states) if self.rates == "tanh" else states
         if self.ensemble is None:
             return _linear(rates, self.weight, self.bias)
         if states.dim() < 2 or states.shape[0] != self.ensemble:
@@ -82,7 +89,10 @@ class Readout(nn.Module):
         return torch.stack(outputs)
 
     def extra_repr(self) -> str:
-        return f"{self.hidden_size}, {self.output_size}, ensemble={self.ensemble}"
+        return (
+            f"{self.hidden_size}, {self.output_size}, rates={self.rates!r}, "
+            f"ensemble={self.ensemble}"
+        )
 
 
 def _linear(rates: Tensor, weight: Tensor, bias: Tensor) -> Tensor:

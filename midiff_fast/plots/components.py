@@ -1,4 +1,4 @@
-"""Principal components of the states, coloured by what is to be remembered."""
+"""Principal components of the states, coloured by the sides of two targets."""
 
 from __future__ import annotations
 
@@ -14,26 +14,30 @@ STATES = (
     ((1, -1), GREEN, "s"),
     ((1, 1), PURPLE, "D"),
 )
-"""Sides of bit 1 and bit 2, their colour and marker."""
+"""Sides of the first output of each target set, their colour and marker."""
 
 
 def components_figure(run: RunData) -> Figure:
     """The examples' states on their first components, a point per sampled step."""
     columns = len(run.examples)
+    targets = [members[0] for members in run.task["target_sets"]][:2]
+    names = [run.task["outputs"][target] for target in targets]
     figure = new_figure(max(4.4, 4.3 * columns), 4.0)
     panels = figure.subplots(1, columns, squeeze=False)[0]
     for axes, example in zip(panels, run.examples, strict=True):
         points = np.array(example["points"])
         if points.shape[1] < 2:
             points = np.column_stack([points, np.zeros(len(points))])
-        side = np.where(np.array(example["point_target"]) > 0, 1, -1)
-        second = side[:, 1] if run.config.task.bits > 1 else np.full(len(side), -1)
+        target = np.array(example["point_target"])[:, targets]
+        # Signals that change sign are parted at zero, others at their median.
+        middle = 0.0 if (target < 0).any() else np.median(target, axis=0)
+        side = np.where(target > middle, 1, -1)
+        second = side[:, 1] if len(targets) > 1 else np.full(len(side), -1)
         for (one, two), colour, marker in STATES:
             chosen = (side[:, 0] == one) & (second == two)
             if chosen.any():
-                label = f"bit 1 {_sign(one)}" + (
-                    f", bit 2 {_sign(two)}" if run.config.task.bits > 1 else ""
-                )
+                sides = zip(names, (one, two), strict=False)
+                label = ", ".join(f"{name} {_sign(value)}" for name, value in sides)
                 axes.scatter(
                     points[chosen, 0],
                     points[chosen, 1],
@@ -51,9 +55,9 @@ def components_figure(run: RunData) -> Figure:
     entries = dict(
         zip(*[items[::-1] for items in panels[0].get_legend_handles_labels()][::-1], strict=True)
     )
-    names = sorted(entries)
+    labels = sorted(entries)
     legend = figure.legend(
-        [entries[name] for name in names], names, loc="outside upper right", ncols=len(names)
+        [entries[label] for label in labels], labels, loc="outside upper right", ncols=len(labels)
     )
     for handle in legend.legend_handles:
         if handle is not None:

@@ -49,9 +49,21 @@ class RunData:
         """The members of one weight λ."""
         return [member for member in self.members if member["mi_weight"] == weight]
 
+    @property
+    def task(self) -> dict[str, Any]:
+        """Names of its inputs, outputs and score, and which of them belong together."""
+        described: dict[str, Any] = self.analysis["task"]
+        return described
+
     def parameter(self, name: str, member: int, snapshot: int = -1) -> Any:
-        """A weight of one member at one snapshot, the last by default."""
-        return self.snapshots[name][snapshot, member]
+        """A weight of one member at one snapshot, the last by default.
+
+        Of a GRU's weights with three gates it is the candidate's part.
+        """
+        weight = self.snapshots[name][snapshot, member]
+        if self.config.model.cell == "gru" and name in ("weight_ih", "weight_hh"):
+            return weight[2 * self.config.model.units :]
+        return weight
 
 
 def load(directory: str | Path) -> RunData:

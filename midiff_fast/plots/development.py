@@ -14,7 +14,7 @@ from .style import new_figure, weight_colours, weight_label, weight_legend, zero
 PANELS = (
     ("Q_cor_normalised", r"functional modularity $Q_\mathrm{cor}/Q_\mathrm{max}$"),
     ("Q_str_normalised", r"structural modularity $Q_\mathrm{str}/Q_\mathrm{max}$"),
-    ("accuracy", "accuracy (share of steps)"),
+    ("accuracy", "{score}"),
     ("D_cor", r"functional separation $D_\mathrm{cor}$"),
     ("D_out", r"separation of output weights $D_\mathrm{out}$"),
     ("D_in", r"separation of input weights $D_\mathrm{in}$"),
@@ -25,10 +25,13 @@ def development_figure(run: RunData) -> Figure:
     """Each run thin, the mean of the runs of a weight λ thick; on held-out sequences."""
     figure = new_figure(9.4, 5.2)
     panels = figure.subplots(2, 3, sharex=True).ravel()
-    for axes, (name, label) in zip(panels, PANELS, strict=True):
+    if not run.task["input_sets"]:
+        panels[5].set_axis_off()  # the inputs are shared: there is no D_in
+        panels = panels[:5]
+    for axes, (name, label) in zip(panels, PANELS, strict=False):
         for weight in run.weights[::-1]:
             draw_curves(axes, run, weight, name)
-        axes.set_title(label, fontsize=8.5)
+        axes.set_title(label.replace("{score}", run.task["score"]), fontsize=8.5)
         if name != "accuracy":
             zero_line(axes)
     low, high = (f(panels[i].get_ylim()[j] for i in (0, 1)) for j, f in ((0, min), (1, max)))

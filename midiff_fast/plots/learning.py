@@ -1,4 +1,4 @@
-"""Learning curves: task loss, accuracy, mutual information, weight decay."""
+"""Learning curves: task loss, score, mutual information, weight decay."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .style import new_figure, weight_colours, weight_label, weight_legend, zero
 
 PANELS = (
     ("task_loss", "task loss (mean squared error)"),
-    ("accuracy", "accuracy (share of steps)"),
+    ("accuracy", "{score}"),
     ("mi_critic", "mutual information in training (nats)"),
     ("decay_loss", "weight decay term of the loss"),
 )
@@ -23,12 +23,15 @@ def learning_figure(run: RunData) -> Figure:
     figure = new_figure(9.0, 5.4)
     panels = figure.subplots(2, 2, sharex=True).ravel()
     for axes, (column, label) in zip(panels, PANELS, strict=True):
-        axes.set_ylabel(label)
+        axes.set_ylabel(label.replace("{score}", run.task["score"]))
         if not run.metrics.empty:
             _curves(axes, run, column)
     panels[0].set_ylim(bottom=0.0)
-    panels[1].axhline(0.5, color="#bbbbbb", linewidth=0.8, zorder=0)
-    panels[1].set_ylim(top=1.005)
+    if run.task["score"] == "accuracy":
+        panels[1].axhline(0.5, color="#bbbbbb", linewidth=0.8, zorder=0)  # chance
+        panels[1].set_ylim(top=1.005)
+    elif not run.metrics.empty:
+        panels[1].set_ylim(max(-0.5, panels[1].get_ylim()[0]), 1.02)
     zero_line(panels[2])
     _clip(panels[2], run.metrics)
     panels[3].set_ylim(bottom=0.0)

@@ -8,7 +8,6 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from .data import RunData, run_name
-from .signals import output_name
 from .style import DIVERGING, GROUPS, new_figure
 
 STRIP = 0.2
@@ -74,12 +73,10 @@ def _panel(
     for axes in panels.ravel():
         axes.set_xticks([])
         axes.set_yticks([])
-    names = [f"{'on' if line % 2 == 0 else 'off'} {line // 2 + 1}" for line in range(inputs)]
+    names = run.task["inputs"] or [str(line + 1) for line in range(inputs)]
     panels[0, 0].set_xticks(range(inputs), names, rotation=90, fontsize=6.5)
     panels[0, 0].tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False)
-    panels[1, 1].set_yticks(
-        range(outputs), [output_name(run, o) for o in range(outputs)], fontsize=6.5
-    )
+    panels[1, 1].set_yticks(range(outputs), run.task["outputs"], fontsize=6.5)
     panels[1, 1].tick_params(length=0)
     panels[1, 1].yaxis.tick_right()
     centres = [units // 4 - 0.5, units // 2 + units // 4 - 0.5]

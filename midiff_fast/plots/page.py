@@ -9,7 +9,7 @@ from .catalogue import Entry
 from .data import RunData
 from .numbers import Numbers, symbol
 from .style import weight_colours, weight_label
-from .table import COLUMNS, ordered_members
+from .table import columns, ordered_members
 from .verdict import Verdict, verdict
 
 _STYLE = """
@@ -78,11 +78,11 @@ def run_table(run: RunData) -> str:
     """The run table; every cell carries its full value and its place in analysis.json."""
     numbers = Numbers(run.analysis)
     colours = weight_colours(run.weights)
-    head = "".join(f"<th>{symbol(heading)}</th>" for heading, _, _ in COLUMNS)
+    head = "".join(f"<th>{symbol(heading)}</th>" for heading, _, _ in columns(run.analysis))
     lines = []
     for member in ordered_members(run):
         place = ("members", run.members.index(member))
-        cells = [numbers.show(form, *place, *path) for _, path, form in COLUMNS]
+        cells = [numbers.show(form, *place, *path) for _, path, form in columns(run.analysis)]
         first = f'<td class="weight" style="--dot:{colours[member["mi_weight"]]}">{cells[0]}</td>'
         lines.append(f"<tr>{first}{''.join(f'<td>{cell}</td>' for cell in cells[1:])}</tr>")
     return (

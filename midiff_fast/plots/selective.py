@@ -6,7 +6,6 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ..analysis import target_set_table
-from ..tasks import WorkingMemory
 from .data import RunData, run_name
 from .grids import halves_of
 from .style import GROUP_MARKERS, GROUPS, new_figure, zero_line
@@ -23,13 +22,14 @@ def selectivity_figure(run: RunData) -> Figure | None:
     examples = [run.members[example["member"]] for example in run.examples]
     if any(member["final"]["d"] is None for member in examples):
         return None
-    figure = new_figure(9.0, 2.7 * len(examples) + 0.3)
-    rows = figure.subplots(len(examples), len(PANELS), squeeze=False)
+    shown = [panel for panel in PANELS if panel[0] != "in" or run.task["input_sets"]]
+    figure = new_figure(3.0 * len(shown), 2.7 * len(examples) + 0.3)
+    rows = figure.subplots(len(examples), len(shown), squeeze=False)
     for panels, member in zip(rows, examples, strict=True):
         d = np.array(member["final"]["d"])
         found = member["final"]["d_weight_correlation"]
         differences = _differences(run, member["index"])
-        for axes, (name, label) in zip(panels, PANELS, strict=True):
+        for axes, (name, label) in zip(panels, shown, strict=True):
             for group, units in enumerate(halves_of(len(d))):
                 axes.scatter(
                     d[units],
@@ -55,12 +55,10 @@ def selectivity_figure(run: RunData) -> Figure | None:
 
 
 def _differences(run: RunData, member: int) -> dict[str, np.ndarray]:
-    task = WorkingMemory(**run.config.task.model_dump())
-    out = target_set_table(run.parameter("weight_out", member), task.target_sets)
-    lines = target_set_table(run.parameter("weight_ih", member).T, task.input_sets)
+    out = target_set_table(run.parameter("weight_out", member), run.task["target_sets"])
     scaled = out * np.array(run.members[member]["final"]["rate_std"])
-    return {
-        "out": out[0] - out[1],
-        "out_scaled_by_rate": scaled[0] - scaled[1],
-        "in": lines[0] - lines[1],
-    }
+    differences = {"out": out[0] - out[1], "out_scaled_by_rate": scaled[0] - scaled[1]}
+    if run.task["input_sets"]:
+        lines = target_set_table(run.parameter("weight_ih", member).T, run.task["input_sets"])
+        differences["in"] = lines[0] - lines[1]
+    return differences

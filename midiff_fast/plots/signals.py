@@ -18,7 +18,12 @@ def signals_figure(run: RunData) -> Figure:
     rows = figure.subplots(
         outputs + 1, 1, sharex=True, squeeze=False, height_ratios=[1.3, *[1.0] * outputs]
     )[:, 0]
-    _input_lines(rows[0], np.array(examples[0]["input"]))
+    input = np.array(examples[0]["input"])
+    if np.isin(input, (0.0, 1.0)).all():
+        _input_lines(rows[0], input, run.task["inputs"])
+    else:
+        _input_curves(rows[0], input, run.task["inputs"])
+    limits = _limits(np.array(examples[0]["target"]))
     colours = weight_colours(run.weights)
     for output, axes in enumerate(rows[1:]):
         target = np.array(examples[0]["target"])[:, output]
@@ -31,9 +36,8 @@ def signals_figure(run: RunData) -> Figure:
                 linewidth=0.9,
                 label=run_name(member),
             )
-        axes.set_ylim(-1.6, 1.6)
-        axes.set_yticks([-1, 0, 1])
-        axes.set_ylabel(output_name(run, output))
+        axes.set_ylim(*limits)
+        axes.set_ylabel(run.task["outputs"][output])
     rows[-1].set_xlabel("step after the transient")
     rows[-1].set_xlim(0, len(examples[0]["target"]) - 1)
     handles, labels = rows[1].get_legend_handles_labels()
@@ -41,13 +45,23 @@ def signals_figure(run: RunData) -> Figure:
     return figure
 
 
-def output_name(run: RunData, output: int) -> str:
-    """What an output stands for."""
-    bits = run.config.task.bits
-    return f"bit {output + 1}" if output < bits else run.config.task.logic.upper()
+def _limits(target: np.ndarray) -> tuple[float, float]:
+    """A range that holds all targets, with room for outputs that overshoot."""
+    low, high = float(target.min()), float(target.max())
+    margin = 0.3 * max(high - low, 1e-6)
+    return low - margin, high + margin
 
 
-def _input_lines(axes: Axes, lines: np.ndarray) -> None:
+def _input_curves(axes: Axes, input: np.ndarray, names: list[str]) -> None:
+    for line, values in enumerate(input.T):
+        shade = 0.15 + 0.6 * line / max(input.shape[1], 1)
+        axes.plot(values, color=str(shade), linewidth=0.9, label=names[line] if names else None)
+    axes.set_ylabel("input")
+    if names:
+        axes.legend(loc="upper right", ncols=len(names), fontsize=6.5)
+
+
+def _input_lines(axes: Axes, lines: np.ndarray, names: list[str]) -> None:
     count = lines.shape[1]
     for line in range(count):
         axes.fill_between(
@@ -58,7 +72,6 @@ def _input_lines(axes: Axes, lines: np.ndarray) -> None:
             linewidth=0,
             step="mid",
         )
-    names = [f"{'on' if line % 2 == 0 else 'off'} {line // 2 + 1}" for line in range(count)]
     axes.set_yticks([count - 1 - line + 0.3 for line in range(count)], names)
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(-0.1, count)

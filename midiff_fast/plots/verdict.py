@@ -167,9 +167,11 @@ def _against_control(numbers: Numbers, comparison: tuple[str, int]) -> str:
 
 
 def _accuracy(numbers: Numbers, summary: tuple[str, int], who: str) -> str:
+    name = numbers.value("task", "score")
     return (
-        f"Accuracy of {who}: median "
-        f"{numbers.show('{:.3f}', *summary, 'measures', 'accuracy', 'median')}, above 0.9 in "
+        f"{name[:1].upper()}{name[1:]} of {who}: median "
+        f"{numbers.show('{:.3f}', *summary, 'measures', 'accuracy', 'median')}, above "
+        f"{numbers.show('{:g}', 'task', 'success')} in "
         f"{numbers.show('{:d}', *summary, 'succeeded')} of "
         f"{numbers.show('{:d}', *summary, 'runs')}."
     )

@@ -1,22 +1,22 @@
 """What a run is on disk: configuration, metrics, snapshots, checkpoint."""
 
-from .config import (
-    ComputeConfig,
-    CriticConfig,
-    Member,
-    ModelConfig,
-    OptimizerConfig,
-    RunConfig,
-    TaskConfig,
-    TrainingConfig,
-)
+from .config import STUDIES, Member, RunConfig, SeparationConfig
 from .directory import RunDirectory
 from .errors import ConfigError, RunError, UserError
 from .metrics import EpochMetrics, MetricsTable
 from .presets import PRESETS, preset
+from .sections import (
+    ComputeConfig,
+    CriticConfig,
+    ModelConfig,
+    OptimizerConfig,
+    TaskConfig,
+    TrainingConfig,
+)
 
 __all__ = [
     "PRESETS",
+    "STUDIES",
     "ComputeConfig",
     "ConfigError",
     "CriticConfig",
@@ -28,6 +28,7 @@ __all__ = [
     "RunConfig",
     "RunDirectory",
     "RunError",
+    "SeparationConfig",
     "TaskConfig",
     "TrainingConfig",
     "UserError",

@@ -15,7 +15,11 @@ from .presets import preset as read_preset
 
 
 def choose_config(
-    preset: str, file: Path | None = None, settings: Mapping[str, Any] | None = None
+    preset: str,
+    file: Path | None = None,
+    settings: Mapping[str, Any] | None = None,
+    *,
+    study: str = "working-memory",
 ) -> RunConfig:
     """The configuration of ``preset``, changed by a TOML ``file``, changed by ``settings``.
 
@@ -23,16 +27,20 @@ def choose_config(
         preset: "paper" or "quick".
         file: a TOML file with some or all of the keys.
         settings: values of dotted keys, such as ``{"training.epochs": 100}``.
+        study: whose preset; one of ``midiff_fast.runs.STUDIES``.
 
     Raises:
-        ConfigError: an unknown key or preset, a bad value, or a file that is no TOML.
+        ConfigError: an unknown key, preset or study, a bad value, a file that is no TOML or of
+            another study.
         RunError: the file cannot be read.
     """
-    values = toml.flatten(read_preset(preset))
+    values = toml.flatten(read_preset(preset, study))
     source = "configuration"
     if file is not None:
         values |= toml.flatten(toml.parse(read_file(file).decode(errors="replace"), str(file)))
         source = str(file)
+        if values["study"] != study:
+            raise ConfigError(f"{file}: study is {values['study']!r}, this trains {study!r}")
     try:
         return RunConfig.from_dict(_nested(values | dict(settings or {})))
     except ConfigError:

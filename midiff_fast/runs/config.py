@@ -1,103 +1,34 @@
-"""The complete description of a run (or of an ensemble of runs): sections, ranges, members.
+"""The complete description of a run (or of an ensemble of runs), and the paper's studies.
 
-The defaults are the working-memory study of Tomoda et al. 2025.
+The defaults of each study are the numbers of Tomoda et al. 2025.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from . import toml
 from .errors import ConfigError
 from .explain import explain
+from .sections import (
+    ComputeConfig,
+    CriticConfig,
+    ModelConfig,
+    NotNegative,
+    OptimizerConfig,
+    PredictionTask,
+    Section,
+    Seed,
+    SeparationTask,
+    TrainingConfig,
+    WorkingMemoryTask,
+)
 
-Count = Annotated[int, Field(ge=1)]
-CountOrNone = Annotated[int, Field(ge=0)]
-Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
-Probability = Annotated[float, Field(ge=0.0, le=1.0)]
-Share = Annotated[float, Field(gt=0.0, le=1.0)]
-Seed = Annotated[int, Field(ge=0, lt=2**63)]
-
-
-class Section(BaseModel):
-    """A part of the configuration: frozen, no other keys than its own, no silent conversions."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class TaskConfig(Section):
-    """Signals of the working-memory task."""
-
-    bits: Count = 2
-    logic: Literal["none", "and", "or", "xor"] = "none"
-    pulse_length: Count = 40
-    pulse_probability: Probability = 1 / 500
-    slope: Share = 0.1
-
-    @model_validator(mode="after")
-    def _logic_needs_two_bits(self) -> TaskConfig:
-        if self.logic != "none" and self.bits != 2:
-            raise ValueError(f'logic = "{self.logic}" needs bits = 2, not {self.bits}')
-        return self
-
-
-class ModelConfig(Section):
-    """The leaky RNN and its initial recurrent weights."""
-
-    units: Annotated[int, Field(ge=2)] = 40
-    alpha: Share = 0.1
-    noise_std: NotNegative = 0.1
-    recurrent: Literal["gaussian", "sparse", "distance"] = "gaussian"
-    gain: NotNegative = 1.0  # g of N(0, g²/N); the spectral radius where recurrent = "distance"
-    connection_probability: Share = 0.1  # where recurrent = "sparse"
-    distance_width: Positive = 0.25  # s of exp(-d²/s²), where recurrent = "distance"
-
-
-class CriticConfig(Section):
-    """MINE's statistics network and its samples."""
-
-    hidden_size: Count = 512
-    negative_slope: Probability = 0.0
-    output_bias: bool = True
-    sample_noise: NotNegative = 0.1
-    samples: CountOrNone = 0  # of batch x steps, drawn at random; 0 for all of them
-    for_control: bool = True  # members with mi_weight = 0 train a critic too, to report MI
-
-
-class OptimizerConfig(Section):
-    """One optimizer: Keras's RMSprop or Adam."""
-
-    name: Literal["rmsprop", "adam"] = "rmsprop"
-    learning_rate: Positive = 0.002
-    final_learning_rate: NotNegative = 0.0  # of the last epoch, falling evenly; 0: constant
-    clip_norm: NotNegative = 4.0  # per parameter tensor; 0 for no limit
-    clip_value: NotNegative = 0.0  # per element; 0 for no limit
-
-
-class TrainingConfig(Section):
-    """Length and schedule of the training."""
-
-    epochs: CountOrNone = 1000
-    batch: Count = 20
-    transient: CountOrNone = 1000  # steps that are run and not learned
-    steps: Count = 2000  # steps that are learned
-    critic_pretraining: CountOrNone = 100  # critic steps before the first epoch
-    critic_steps: CountOrNone = 10  # critic steps per epoch
-    weight_decay: NotNegative = 0.01
-    snapshot_every: Count = 25
-    checkpoint_every: Count = 5
-
-
-class ComputeConfig(Section):
-    """How it is computed; all of it can change the last digits."""
-
-    precision: Literal["highest", "high", "medium"] = "highest"  # of float32 matrix products
-    backend: Literal["auto", "fused", "eager"] = "auto"
+Study = Literal["working-memory", "separation", "sinusoids", "rossler"]
 
 
 @dataclass(frozen=True)
@@ -110,15 +41,17 @@ class Member:
 
 
 class RunConfig(Section):
-    """Everything that determines an ensemble of runs.
+    """Everything that determines an ensemble of runs: here, of the working-memory study.
 
     Its members are every seed under every weight λ of the mutual information, weight by weight.
     """
 
-    study: Literal["working-memory"] = "working-memory"
+    success: ClassVar[float] = 0.9  # a run has learned its task if its score exceeds this
+
+    study: Study = "working-memory"
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1, strict=False)] = (1001,)
     mi_weight: Annotated[tuple[NotNegative, ...], Field(min_length=1, strict=False)] = (0.1,)
-    task: TaskConfig = TaskConfig()
+    task: WorkingMemoryTask = WorkingMemoryTask()
     model: ModelConfig = ModelConfig()
     critic: CriticConfig = CriticConfig()
     training: TrainingConfig = TrainingConfig()
@@ -126,18 +59,35 @@ class RunConfig(Section):
     critic_optimizer: OptimizerConfig = OptimizerConfig(learning_rate=0.003)
     compute: ComputeConfig = ComputeConfig()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _complete_sections(cls, values: Any) -> Any:
+        """A table that sets some keys has the study's defaults for the others."""
+        if not isinstance(values, Mapping):
+            return values
+        completed = dict(values)
+        for name, field in cls.model_fields.items():
+            given = completed.get(name)
+            if isinstance(field.default, Section) and isinstance(given, Mapping):
+                completed[name] = field.default.model_dump() | dict(given)
+        return completed
+
     @model_validator(mode="after")
     def _values_fit_together(self) -> RunConfig:
         for name in ("seeds", "mi_weight"):
             values = getattr(self, name)
             if len(set(values)) != len(values):
                 raise ValueError(f"{name} = {list(values)} holds a value twice")
-        available = self.training.batch * self.training.steps
+        training = self.training
+        available = training.batch * training.steps // training.segments
         if self.critic.samples > available:
             raise ValueError(
                 f"critic.samples = {self.critic.samples} is more than the {available} samples of "
                 "training.batch x training.steps"
+                + (" / training.segments" if training.segments > 1 else "")
             )
+        if self.model.cell == "gru" and self.model.noise_std > 0.0:
+            raise ValueError(f"model.noise_std = {self.model.noise_std}: a GRU has no state noise")
         return self
 
     def members(self) -> tuple[Member, ...]:
@@ -161,10 +111,11 @@ class RunConfig(Section):
             ConfigError: an unknown key (with the nearest valid name), a value of the wrong type or
                 out of its range; ``source`` says where it came from.
         """
+        kind = STUDIES.get(str(values.get("study", "working-memory")), RunConfig)
         try:
-            return cls.model_validate(values)
+            return kind.model_validate(values)
         except ValidationError as error:
-            raise ConfigError(f"{source}: {explain(error, cls)}") from None
+            raise ConfigError(f"{source}: {explain(error, kind)}") from None
 
     @classmethod
     def from_toml(cls, text: str, source: str = "configuration") -> RunConfig:
@@ -178,3 +129,70 @@ class RunConfig(Section):
             if value != others[key]:
                 return key, value, others[key]
         return None
+
+
+class SeparationConfig(RunConfig):
+    """The chaotic-signal-separation study: a GRU takes a sum of two chaotic systems apart."""
+
+    success: ClassVar[float] = 0.96
+
+    study: Literal["separation"] = "separation"
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1, strict=False)] = (625,)
+    mi_weight: Annotated[tuple[NotNegative, ...], Field(min_length=1, strict=False)] = (0.005,)
+    task: SeparationTask = SeparationTask()  # type: ignore[assignment]
+    model: ModelConfig = ModelConfig(cell="gru", units=100, noise_std=0.0, initial_std=0.0)
+    critic: CriticConfig = CriticConfig(
+        hidden_size=100,
+        negative_slope=0.25,
+        output_bias=False,
+        sample_noise=0.05,
+        noise_on_shuffled=True,
+    )
+    training: TrainingConfig = TrainingConfig(
+        epochs=200,
+        batch=50,
+        transient=0,
+        steps=10_000,
+        critic_steps=20,
+        model_passes=20,
+        weight_decay=1e-5,
+        snapshot_every=1,
+        checkpoint_every=1,
+    )
+    model_optimizer: OptimizerConfig = OptimizerConfig(
+        name="adam", learning_rate=0.001, clip_norm=0.0
+    )
+    critic_optimizer: OptimizerConfig = OptimizerConfig(
+        name="adam", learning_rate=0.01, clip_norm=0.0, clip_value=1.0
+    )
+
+
+class SinusoidsConfig(RunConfig):
+    """Prediction of two sinusoids, one step ahead, by a leaky RNN."""
+
+    success: ClassVar[float] = 0.96
+
+    study: Literal["sinusoids"] = "sinusoids"
+    mi_weight: Annotated[tuple[NotNegative, ...], Field(min_length=1, strict=False)] = (0.02,)
+    task: PredictionTask = PredictionTask()  # type: ignore[assignment]
+    training: TrainingConfig = TrainingConfig(epochs=500, segments=2, weight_decay=0.0)
+
+
+class RosslerConfig(RunConfig):
+    """Prediction of a Rössler system, one step ahead, by a leaky RNN."""
+
+    success: ClassVar[float] = 0.96
+
+    study: Literal["rossler"] = "rossler"
+    task: PredictionTask = PredictionTask()  # type: ignore[assignment]
+    model: ModelConfig = ModelConfig(units=100)
+    training: TrainingConfig = TrainingConfig(epochs=500, segments=2, weight_decay=0.02)
+
+
+STUDIES: dict[str, type[RunConfig]] = {
+    "working-memory": RunConfig,
+    "separation": SeparationConfig,
+    "sinusoids": SinusoidsConfig,
+    "rossler": RosslerConfig,
+}
+"""The configuration of each study, by its name."""

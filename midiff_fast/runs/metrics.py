@@ -57,6 +57,25 @@ class EpochMetrics:
         ]
 
 
+def mean_metrics(epoch: int, steps: Sequence[EpochMetrics]) -> EpochMetrics:
+    """One member's metrics of an epoch: the mean over its model steps."""
+
+    def mean(values: Sequence[float]) -> float:
+        return sum(values) / len(values)
+
+    return EpochMetrics(
+        epoch=epoch,
+        member=steps[0].member,
+        accuracy=mean([m.accuracy for m in steps]),
+        accuracies=tuple(map(mean, zip(*(m.accuracies for m in steps), strict=True))),
+        task_loss=mean([m.task_loss for m in steps]),
+        decay_loss=mean([m.decay_loss for m in steps]),
+        mi_critic=mean([m.mi_critic for m in steps]),
+        mi_model=mean([m.mi_model for m in steps]),
+        seconds=sum(m.seconds for m in steps),
+    )
+
+
 class MetricsTable:
     """The rows so far, in memory; written whole."""
 

@@ -6,8 +6,7 @@ from typing import Any
 
 from .errors import ConfigError
 
-# A preset is what it changes in the defaults, which are the paper's numbers.
-PRESETS: dict[str, dict[str, Any]] = {
+_WORKING_MEMORY: dict[str, dict[str, Any]] = {
     "paper": {"seeds": list(range(1001, 1021))},
     # Minutes instead of hours on two cores: fewer learned steps, a critic of an eighth the width on
     # a third of the samples, half the critic's steps, and a step size that starts larger and falls.
@@ -29,12 +28,66 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 
 
-def preset(name: str) -> dict[str, Any]:
-    """The keys that a preset sets, as nested tables.
+_SEPARATION: dict[str, dict[str, Any]] = {
+    "paper": {"seeds": list(range(625, 645))},
+    "quick": {
+        "seeds": [625, 626],
+        "mi_weight": [0.005, 0.0],
+        "critic": {"hidden_size": 32, "samples": 4_000},
+        "model": {"units": 40},
+        "model_optimizer": {"learning_rate": 0.005, "final_learning_rate": 0.0005},
+        "training": {
+            "epochs": 100,
+            "batch": 16,
+            "steps": 1_000,
+            "critic_pretraining": 50,
+            "critic_steps": 5,
+            "model_passes": 5,
+            "snapshot_every": 5,
+            "checkpoint_every": 5,
+        },
+    },
+}
+
+# The two prediction tasks: the paper's own length takes minutes; quick learns fewer steps.
+_QUICK_PREDICTION: dict[str, Any] = {
+    "seeds": [1001, 1002],
+    "critic": {"hidden_size": 64, "samples": 4_000},
+    "training": {
+        "epochs": 100,
+        "transient": 500,
+        "steps": 1_000,
+        "critic_pretraining": 30,
+        "critic_steps": 5,
+        "snapshot_every": 10,
+        "checkpoint_every": 10,
+    },
+}
+
+# A preset is what it changes in the study's defaults, which are the paper's numbers.
+PRESETS: dict[str, dict[str, dict[str, Any]]] = {
+    "working-memory": _WORKING_MEMORY,
+    "separation": _SEPARATION,
+    "sinusoids": {
+        "paper": {"seeds": list(range(1001, 1021))},
+        "quick": _QUICK_PREDICTION | {"mi_weight": [0.02, 0.0]},
+    },
+    "rossler": {
+        "paper": {"seeds": list(range(1001, 1021))},
+        "quick": _QUICK_PREDICTION | {"mi_weight": [0.1, 0.0]},
+    },
+}
+
+
+def preset(name: str, study: str = "working-memory") -> dict[str, Any]:
+    """The keys that a preset of a study sets, as nested tables.
 
     Raises:
         ConfigError: there is none of this name.
     """
-    if name not in PRESETS:
-        raise ConfigError(f"--preset: expected {' or '.join(PRESETS)}, got {name!r}")
-    return PRESETS[name]
+    if study not in PRESETS:
+        raise ConfigError(f"study: expected {', '.join(PRESETS)}, got {study!r}")
+    presets = PRESETS[study]
+    if name not in presets:
+        raise ConfigError(f"--preset: expected {' or '.join(presets)}, got {name!r}")
+    return {"study": study, **presets[name]}

@@ -65,6 +65,9 @@ class WorkingMemory(Task):
         names = [f"bit {bit + 1}" for bit in range(bits)]
         self.output_names = tuple(names if logic == "none" else [*names, logic.upper()])
         self.output_size = len(self.output_names)
+        self.input_names = tuple(
+            f"{line} {bit + 1}" for bit in range(bits) for line in ("on", "off")
+        )
         self.target_sets = tuple((bit,) for bit in range(bits))
         self.input_sets = tuple((2 * bit, 2 * bit + 1) for bit in range(bits))
 

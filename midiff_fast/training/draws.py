@@ -27,16 +27,19 @@ class Draws:
         self._critic_members = _Seeds(seeds if members is None else seeds[members])
 
     def sequences(self, index: int, *, from_rest: bool) -> Sequences:
-        """Signals, initial state (zero ``from_rest``, else ~ N(0, 1)) and state noise of a pass."""
+        """Signals, initial state (zero ``from_rest``, else ~ N(0, s²)) and noise of a pass."""
         training, model = self._config.training, self._config.model
         members = self._members
         steps = training.transient + training.steps
         signals = self._task.draw(members.unique, index, training.batch, steps)
         size = (training.batch, model.units)
-        if from_rest:
+        if from_rest or model.initial_std == 0.0:
             state = torch.zeros(members.count, *size)
         else:
-            state = members.spread(keyed.normal(members.unique, Purpose.INITIAL_STATE, index, size))
+            state = keyed.normal(
+                members.unique, Purpose.INITIAL_STATE, index, size, std=model.initial_std
+            )
+            state = members.spread(state)
         noise = None
         if model.noise_std > 0.0:
             shape = (training.batch, steps, model.units)
@@ -44,19 +47,29 @@ class Draws:
             noise = members.spread(noise.mul_(model.noise_std))
         return Sequences(Signals(*(members.spread(part) for part in signals)), state, noise)
 
-    def samples(self, index: int) -> Samples:
-        """Sample noise, permutation and subset of a pass, for the members that have a critic."""
+    def samples(self, index: int, *, segment: int | None = None) -> Samples:
+        """Sample noise, permutation and subset of a pass, for the members that have a critic.
+
+        Args:
+            index: number of the pass.
+            segment: which of the equal segments of the learned steps the samples are from; None
+                for all learned steps.
+        """
         config, members = self._config, self._critic_members
-        available = config.training.batch * config.training.steps
+        training = config.training
+        parts = 1 if segment is None else training.segments
+        available = training.batch * training.steps // parts
         count = config.critic.samples or available
         first = config.model.units // 2
+        # Segments of a pass draw from streams of their own, apart from those of all passes.
+        step = index if not segment else 2**32 - index * (parts - 1) - segment
 
         def noise(purpose: Purpose, size: int) -> Tensor:
-            drawn = keyed.normal(members.unique, purpose, index, (count, size))
+            drawn = keyed.normal(members.unique, purpose, step, (count, size))
             return members.spread(drawn.mul_(config.critic.sample_noise))
 
         def shuffled(purpose: Purpose, total: int) -> Tensor:
-            return members.spread(keyed.permutation(members.unique, purpose, index, total))
+            return members.spread(keyed.permutation(members.unique, purpose, step, total))
 
         subset = None
         if count < available:
@@ -66,6 +79,7 @@ class Draws:
             noise(Purpose.SAMPLE_NOISE_B, config.model.units - first),
             shuffled(Purpose.PERMUTATION, count),
             subset,
+            config.critic.noise_on_shuffled,
         )
 
 

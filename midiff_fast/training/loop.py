@@ -19,7 +19,8 @@ from .._memory import freed_memory_kept
 from ..runs import ConfigError, EpochMetrics, MetricsTable, RunConfig, RunDirectory
 from ..runs.directory import Arrays
 from ..runs.metrics import column_names
-from .trainer import DivergedError, Trainer
+from ..tasks import Task
+from .trainer import DivergedError, Trainer, passes_per_epoch
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,11 @@ Report = Callable[[Status], None]
 
 
 def train(
-    config: RunConfig, directory: str | Path, *, report: Report = lambda status: None
+    config: RunConfig,
+    directory: str | Path,
+    *,
+    task: Task | None = None,
+    report: Report = lambda status: None,
 ) -> RunDirectory:
     """Train the ensemble that ``config`` describes, or go on with it where it stopped.
 
@@ -47,6 +52,8 @@ def train(
     Args:
         config: what to train.
         directory: where the run is, or is going to be, on disk.
+        task: a task of one's own in place of the study's; it is not part of what is on disk, so a
+            resume has to be given the same one, and ``analyse`` too.
         report: called after every pass.
 
     Returns:
@@ -67,7 +74,7 @@ def train(
         freed_memory_kept(),
         _stop_request() as stop_requested,
     ):
-        _Loop(config, place, report, stop_requested).run()
+        _Loop(config, place, task, report, stop_requested).run()
     return place
 
 
@@ -76,6 +83,7 @@ class _Loop:
         self,
         config: RunConfig,
         place: RunDirectory,
+        task: Task | None,
         report: Report,
         stop_requested: Callable[[], bool],
     ) -> None:
@@ -83,7 +91,7 @@ class _Loop:
         self.place = place
         self.report = report
         self.stop_requested = stop_requested
-        self.trainer = Trainer(config)
+        self.trainer = Trainer(config, task)
         self.table = MetricsTable(column_names(self.trainer.task.output_size))
         self.snapshots: list[tuple[int, Arrays]] = []
         self.latest: tuple[EpochMetrics, ...] = ()
@@ -110,7 +118,7 @@ class _Loop:
         start = time.perf_counter()
         done = self._passes()
         try:
-            passes = iter(range(done + 1, done + training.critic_steps + 1))
+            passes = iter(range(done + 1, done + passes_per_epoch(training)))
             metrics = trainer.run_epoch(lambda: self._report(next(passes, None)))
             seconds = time.perf_counter() - start
             self.latest = tuple(replace(m, seconds=seconds) for m in metrics)
@@ -177,12 +185,12 @@ class _Loop:
 
     def _passes(self) -> int:
         """Passes done by now."""
-        per_epoch = self.config.training.critic_steps + 1
+        per_epoch = passes_per_epoch(self.config.training)
         return self.trainer.pretrained + self.trainer.epoch * per_epoch
 
     def _report(self, passes: int | None = None) -> None:
         training = self.config.training
-        total = training.critic_pretraining + training.epochs * (training.critic_steps + 1)
+        total = training.critic_pretraining + training.epochs * passes_per_epoch(training)
         done = self._passes() if passes is None else passes
         self.report(Status(done, total, self.trainer.epoch, training.epochs, self.latest))
 

@@ -5,48 +5,37 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..nn import MINE, LeakyRNN, Readout, init
+from ..nn import MINE, init
 from ..nn.leaky import RECURRENT_STREAM
+from ..nn.network import make_network
 from ..ops.random import Purpose
 from ..runs import ModelConfig, RunConfig
-from ..tasks import Task, WorkingMemory
+from ..tasks import Task
 from .steps import Networks
 
 # Streams of (CRITIC_WEIGHTS, step), one per matrix of the critic.
 _CRITIC_STREAMS = {"weight_a": 0, "weight_b": 1, "weight_h": 2, "weight_out": 3}
 
 
-def build_task(config: RunConfig) -> WorkingMemory:
-    """The task that a configuration describes."""
-    task = config.task
-    return WorkingMemory(
-        task.bits,
-        task.logic,
-        pulse_length=task.pulse_length,
-        pulse_probability=task.pulse_probability,
-        slope=task.slope,
-    )
-
-
 def build_networks(config: RunConfig, task: Task) -> Networks:
-    """RNN, readout and critic of every member, initialised from the members' seeds."""
+    """Model and critic of every member, initialised from the members' seeds."""
     members = config.members()
     seeds = torch.tensor([member.seed for member in members], dtype=torch.int64)
     units = config.model.units
     backend = config.compute.backend
-    rnn = LeakyRNN(
+    model = make_network(
+        config.model.cell,
         task.input_size,
         units,
+        task.output_size,
         alpha=config.model.alpha,
-        batch_first=True,
         ensemble=len(members),
         backend=backend,
     )
-    rnn.reset_parameters(seeds, gain=config.model.gain)
-    with torch.no_grad():
-        rnn.weight_hh_l0.copy_(_recurrent_weights(config.model, seeds))
-    readout = Readout(units, task.output_size, ensemble=len(members))
-    readout.reset_parameters(seeds)
+    model.reset_parameters(seeds)
+    if config.model.cell == "leaky":
+        with torch.no_grad():
+            model.weights()["weight_hh"].copy_(_recurrent_weights(config.model, seeds))
 
     chosen = [m.index for m in members if m.mi_weight != 0.0 or config.critic.for_control]
     everyone = len(chosen) == len(members)
@@ -64,11 +53,11 @@ def build_networks(config: RunConfig, task: Task) -> Networks:
             backend=backend,
         )
         _reset_critic(critic, seeds[chosen])
-    return Networks(rnn, readout, critic, index)
+    return Networks(model, critic, index)
 
 
 def _recurrent_weights(config: ModelConfig, seeds: Tensor) -> Tensor:
-    """Initial recurrent weights of the kind asked for: [E, N, N]."""
+    """Initial recurrent weights of a leaky RNN, of the kind asked for: [E, N, N]."""
     stream = (seeds, Purpose.WEIGHTS, RECURRENT_STREAM, config.units)
     if config.recurrent == "sparse":
         return init.sparse_gaussian(

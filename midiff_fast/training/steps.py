@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from .. import functional
-from ..nn import MINE, LeakyRNN, Readout
+from ..nn import MINE
+from ..nn.network import Network
 from ..reference import CriticWeights
 from ..tasks import Signals, Task
 from ..tasks.reduce import member_sum
@@ -21,26 +22,19 @@ from .optimizers import Optimizer
 
 @dataclass(frozen=True)
 class Networks:
-    """The three networks of an ensemble of runs.
+    """The networks of an ensemble of runs: the model, and its critic.
 
     ``critic_members [M]`` are the members that have a critic (the critic's ensemble has M ≤ E of
     them), None for all; ``critic`` is None where no member has one.
     """
 
-    rnn: LeakyRNN
-    readout: Readout
+    model: Network
     critic: MINE | None
     critic_members: Tensor | None = None
 
     def model_parameters(self) -> dict[str, Tensor]:
         """The model's weights by the name they have on disk, each [E, …]."""
-        return {
-            "weight_ih": self.rnn.weight_ih_l0,
-            "weight_hh": self.rnn.weight_hh_l0,
-            "bias": self.rnn.bias_l0,
-            "weight_out": self.readout.weight,
-            "bias_out": self.readout.bias,
-        }
+        return dict(self.model.weights())
 
     def critic_parameters(self) -> dict[str, Tensor]:
         """The critic's weights by their names, each [M, …]; empty without a critic."""
@@ -64,6 +58,7 @@ class Samples(NamedTuple):
     noise_b: Tensor  # [M, S, N - N/2]
     permutation: Tensor  # [M, S] int64
     subset: Tensor | None = None  # [M, S] int64 into B · T; None for all of them
+    noise_on_shuffled: bool = False  # the shuffled samples of b have their noise too
 
 
 class ModelLosses(NamedTuple):
@@ -74,18 +69,18 @@ class ModelLosses(NamedTuple):
     mi: Tensor  # nan for members without a critic
     total: Tensor
     output: Tensor  # [E, B, T, O]
+    last_state: Tensor  # [E, B, N]
 
 
-def run_model(rnn: LeakyRNN, sequences: Sequences, transient: int) -> Tensor:
+def run_model(model: Network, sequences: Sequences, transient: int) -> Tensor:
     """States of the learned steps, after ``transient`` steps without gradient: [E, B, T, N]."""
     (input, _), state, noise = sequences
     if transient:
         early = None if noise is None else noise[:, :, :transient]
         with torch.no_grad():
-            _, state = rnn(input[:, :, :transient], state, early, keep="last")
+            state = model.last_state(input[:, :, :transient], state, early)
     late = None if noise is None else noise[:, :, transient:]
-    states: Tensor = rnn(input[:, :, transient:], state, late)[0]
-    return states
+    return model.states(input[:, :, transient:], state, late)
 
 
 def mutual_information(
@@ -93,7 +88,8 @@ def mutual_information(
 ) -> Tensor:
     """MINE between the rates of the first and the second half of the units: [M] nats.
 
-    Noise is added to the joint pairs only; the shuffled samples of the second half have none.
+    Noise is added to the joint pairs; the shuffled samples of the second half have it only with
+    ``samples.noise_on_shuffled``.
 
     Args:
         states: [E, B, T, N].
@@ -107,18 +103,19 @@ def mutual_information(
     states = states.flatten(1, 2)
     if samples.subset is not None:
         states = states.gather(1, samples.subset[:, :, None].expand(-1, -1, states.shape[2]))
-    rates = torch.tanh(states)
+    rates = networks.model.rates(states)
     a, b = rates[..., : critic.a_size], rates[..., critic.a_size :]
     weights = critic.weights()
     if frozen:
         weights = CriticWeights._make(None if w is None else w.detach() for w in weights)
+    noisy_b = b + samples.noise_b
     return functional.donsker_varadhan(
         a + samples.noise_a,
-        b + samples.noise_b,
+        noisy_b,
         samples.permutation,
         weights,
         critic.negative_slope,
-        marginal_b=b,
+        marginal_b=noisy_b if samples.noise_on_shuffled else b,
         backend=critic.backend,
     )
 
@@ -132,7 +129,7 @@ def critic_step(
         The bound before the step: [M] nats.
     """
     with torch.no_grad():
-        states = run_model(networks.rnn, sequences, transient)
+        states = run_model(networks.model, sequences, transient)
     with torch.enable_grad():
         mi = mutual_information(networks, states, samples, frozen=False)
         gradients = torch.autograd.grad(-mi.sum(), optimizer.parameters)
@@ -152,13 +149,13 @@ def model_step(
 ) -> ModelLosses:
     """One step of the model on ``task loss + c Σ w² + λ MI``; the critic is frozen.
 
-    The decay covers the three matrices and not the biases.
+    The decay covers the matrices and not the biases.
     """
     with torch.enable_grad():
-        states = run_model(networks.rnn, sequences, transient)
-        output = networks.readout(states)
+        states = run_model(networks.model, sequences, transient)
+        output = networks.model.readout(states)
         task_loss = task.loss(output, sequences.signals.target[:, :, transient:])
-        matrices = (networks.rnn.weight_ih_l0, networks.rnn.weight_hh_l0, networks.readout.weight)
+        matrices = networks.model.matrices()
         squares = torch.stack([member_sum(weight.square()) for weight in matrices])
         decay = weight_decay * squares.sum(0)
         total = task_loss + decay
@@ -173,4 +170,5 @@ def model_step(
                 total = total.index_add(0, members, mi_weight[members] * estimate)
         gradients = torch.autograd.grad(total.sum(), optimizer.parameters)
     optimizer.step(gradients)
-    return ModelLosses(*(t.detach() for t in (task_loss, decay, mi, total, output)))
+    last_state = states[:, :, -1]
+    return ModelLosses(*(t.detach() for t in (task_loss, decay, mi, total, output, last_state)))

@@ -8,11 +8,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..runs import EpochMetrics, OptimizerConfig, RunConfig
+from ..runs import EpochMetrics, OptimizerConfig, RunConfig, TrainingConfig
+from ..runs.metrics import mean_metrics
+from ..tasks import Signals, Task, build_task
 from .draws import Draws
-from .networks import build_networks, build_task
+from .networks import build_networks
 from .optimizers import OPTIMIZERS, Optimizer
-from .steps import ModelLosses, critic_step, model_step
+from .steps import ModelLosses, Sequences, critic_step, model_step
+
+
+def passes_per_epoch(training: TrainingConfig) -> int:
+    """Passes of the critic and of the model in an epoch."""
+    return training.model_passes * (training.critic_steps + 1)
 
 
 class DivergedError(RuntimeError):
@@ -20,17 +27,24 @@ class DivergedError(RuntimeError):
 
 
 class Trainer:
-    """An ensemble of runs in training (Tomoda et al. 2025, working-memory study).
+    """An ensemble of runs in training (Tomoda et al. 2025).
 
-    First the critic alone for ``critic_pretraining`` passes. Then every epoch takes
-    ``critic_steps`` passes of the critic, from rest, and one of the model, from a random state;
-    each pass runs on fresh signals with a transient that is not learned.
+    First the critic alone for ``critic_pretraining`` passes. Then every epoch has ``model_passes``
+    rounds, each of ``critic_steps`` passes of the critic, from rest, and one of the model, from a
+    random state; each pass runs on fresh signals, after a transient that is not learned. A pass of
+    the model takes one step on each of its ``segments``.
+
+    Args:
+        config: what to train.
+        task: what to learn; None for the task that the configuration describes.
     """
 
-    def __init__(self, config: RunConfig) -> None:
+    def __init__(self, config: RunConfig, task: Task | None = None) -> None:
         self.config = config
         self.members = config.members()
-        self.task = build_task(config)
+        if task is None:
+            task = build_task(config.study, config.task.model_dump())
+        self.task = task
         self.networks = build_networks(config, self.task)
         self.draws = Draws(config, self.task, self.networks)
         self.mi_weight = torch.tensor([member.mi_weight for member in self.members])
@@ -54,27 +68,19 @@ class Trainer:
         """
         training = self.config.training
         self._set_learning_rates()
-        first = training.critic_pretraining + self.epoch * (training.critic_steps + 1)
-        mi_critic = torch.full((len(self.members),), float("nan"))
-        for step in range(training.critic_steps):
-            mi_critic = self._critic_pass(first + step, from_rest=True)
+        index = training.critic_pretraining + self.epoch * passes_per_epoch(training)
+        rounds: list[list[EpochMetrics]] = []
+        for _ in range(training.model_passes):
+            mi_critic = torch.full((len(self.members),), float("nan"))
+            for _ in range(training.critic_steps):
+                mi_critic = self._critic_pass(index, from_rest=True)
+                index += 1
+                after_pass()
+            rounds += self._model_pass(index, mi_critic)
+            index += 1
             after_pass()
-        index = first + training.critic_steps
-        sequences = self.draws.sequences(index, from_rest=False)
-        losses = model_step(
-            self.networks,
-            self.model_optimizer,
-            self.task,
-            sequences,
-            self.draws.samples(index) if self.networks.critic is not None else None,
-            training.transient,
-            self.mi_weight,
-            training.weight_decay,
-        )
-        after_pass()
         self.epoch += 1
-        self._check_finite("loss", losses.total)
-        return self._metrics(losses, sequences.signals.target, mi_critic)
+        return [mean_metrics(self.epoch, list(rows)) for rows in zip(*rounds, strict=True)]
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the further training depends on, as tensors and ints."""
@@ -102,9 +108,10 @@ class Trainer:
     def check_weights(self) -> None:
         """Raises DivergedError if a weight of any member is not finite."""
         for name, parameter in self.networks.model_parameters().items():
-            self._check_finite(name, parameter)
+            self._check_finite(name, parameter, self.epoch)
         for name, parameter in self.networks.critic_parameters().items():
-            self._check_finite(f"critic's {name}", self.for_all_members(parameter, 0.0))
+            whole = self.for_all_members(parameter, 0.0)
+            self._check_finite(f"critic's {name}", whole, self.epoch)
 
     def for_all_members(self, values: Tensor, missing: float = float("nan")) -> Tensor:
         """Values of the members that have a critic, [M, …], put in place among all: [E, …]."""
@@ -136,10 +143,41 @@ class Trainer:
             self.draws.samples(index),
             self.config.training.transient,
         )
-        self._check_finite("mutual information", self.for_all_members(mi, 0.0))
+        epoch = self.epoch + 1 if from_rest else 0
+        self._check_finite("mutual information", self.for_all_members(mi, 0.0), epoch)
         return self.for_all_members(mi)
 
-    def _check_finite(self, name: str, values: Tensor) -> None:
+    def _model_pass(self, index: int, mi_critic: Tensor) -> list[list[EpochMetrics]]:
+        """One model step on each segment of a pass; the metrics of every step and member."""
+        training = self.config.training
+        length = training.steps // training.segments
+        sequences = self.draws.sequences(index, from_rest=False)
+        steps: list[list[EpochMetrics]] = []
+        state, transient = sequences.initial_state, training.transient
+        for segment in range(training.segments):
+            # The first segment begins with the transient, the others go on where it ended.
+            start = training.transient + segment * length - transient
+            part = _cut(sequences, start, start + transient + length)
+            losses = model_step(
+                self.networks,
+                self.model_optimizer,
+                self.task,
+                part._replace(initial_state=state),
+                (
+                    self.draws.samples(index, segment=segment)
+                    if self.networks.critic is not None
+                    else None
+                ),
+                transient,
+                self.mi_weight,
+                training.weight_decay,
+            )
+            self._check_finite("loss", losses.total, self.epoch + 1)
+            steps.append(self._metrics(losses, part.signals.target[:, :, transient:], mi_critic))
+            state, transient = losses.last_state, 0
+        return steps
+
+    def _check_finite(self, name: str, values: Tensor, epoch: int) -> None:
         bad = (
             ~torch.isfinite(values.detach()).flatten(1).all(1)
             if values.dim() > 1
@@ -148,15 +186,14 @@ class Trainer:
         if bool(bad.any()):
             member = self.members[int(bad.nonzero()[0])]
             raise DivergedError(
-                f"epoch {self.epoch}: the {name} of member {member.index} (seed {member.seed}, "
+                f"epoch {epoch}: the {name} of member {member.index} (seed {member.seed}, "
                 f"mi_weight {member.mi_weight}) is not finite"
             )
 
     def _metrics(
         self, losses: ModelLosses, target: Tensor, mi_critic: Tensor
     ) -> list[EpochMetrics]:
-        learned = target[:, :, self.config.training.transient :]
-        accuracy = self.task.accuracy(losses.output, learned)  # [E, O]
+        accuracy = self.task.accuracy(losses.output, target)  # [E, O]
         return [
             EpochMetrics(
                 epoch=self.epoch,
@@ -171,6 +208,14 @@ class Trainer:
             )
             for member in self.members
         ]
+
+
+def _cut(sequences: Sequences, start: int, end: int) -> Sequences:
+    """Steps ``start`` to ``end`` of sequences; their initial state is left as it is."""
+    (input, target), state, noise = sequences
+    time = (slice(None), slice(None), slice(start, end))
+    cut = Signals(input[time], target[time])
+    return Sequences(cut, state, None if noise is None else noise[time])
 
 
 def _optimizer(config: OptimizerConfig, parameters: dict[str, Tensor]) -> Optimizer:

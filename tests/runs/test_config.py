@@ -16,9 +16,9 @@ from midiff_fast.runs.choose import (
 )
 
 
-@pytest.mark.parametrize("preset", PRESETS)
-def test_file_reads_back_to_the_same_configuration(preset: str) -> None:
-    config = choose_config(preset)
+@pytest.mark.parametrize(("study", "preset"), [(s, p) for s in PRESETS for p in PRESETS[s]])
+def test_file_reads_back_to_the_same_configuration(study: str, preset: str) -> None:
+    config = choose_config(preset, study=study)
     assert RunConfig.from_toml(config.to_toml()) == config
 
 

@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from midiff_fast.nn import MINE, LeakyRNN, Readout
+from midiff_fast.nn import MINE
+from midiff_fast.nn.network import LeakyNetwork
 from midiff_fast.tasks import Signals, WorkingMemory
 from midiff_fast.training.optimizers import RMSprop
 from midiff_fast.training.steps import Networks, Samples, Sequences, critic_step, model_step
@@ -47,8 +48,7 @@ def test_four_steps_equal_the_reference(copies: int) -> None:
     outputs, hidden = data["w0_b_out"].size, data["m0_b_x"].size
     half = units // 2
     networks = Networks(
-        LeakyRNN(inputs, units, alpha=float(data["alpha"]), batch_first=True, ensemble=copies),
-        Readout(units, outputs, ensemble=copies),
+        LeakyNetwork(inputs, units, outputs, alpha=float(data["alpha"]), ensemble=copies),
         MINE(half, units - half, hidden, ensemble=copies),
     )
 

@@ -128,7 +128,7 @@ def test_divergence_keeps_the_last_good_checkpoint(
 
     def poisoned(self: Trainer, *arguments: object) -> object:
         if self.epoch == 5:
-            self.networks.readout.bias.data[1] = float("nan")
+            self.networks.model.readout.bias.data[1] = float("nan")
         return run_epoch(self, *arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Trainer, "run_epoch", poisoned)

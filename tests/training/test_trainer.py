@@ -90,10 +90,10 @@ def test_runs_of_one_seed_start_alike_and_part(tiny: RunConfig) -> None:
     """λ = 0.1 and its control are paired: same weights, signals and noise."""
     members = tiny.members()
     assert members[0].seed == members[2].seed
-    weight = Trainer(tiny).networks.rnn.weight_hh_l0
+    weight = Trainer(tiny).networks.model.weights()["weight_hh"]
     assert torch.equal(weight[0], weight[2])
     assert not torch.equal(weight[0], weight[1])
-    after = trained(tiny, 1).networks.rnn.weight_hh_l0
+    after = trained(tiny, 1).networks.model.weights()["weight_hh"]
     assert not torch.equal(after[0], after[2])
 
 
@@ -127,7 +127,7 @@ def test_no_critic_at_all(tiny: RunConfig) -> None:
 @pytest.mark.parametrize("recurrent", ["gaussian", "sparse", "distance"])
 def test_initial_recurrent_weights(tiny: RunConfig, recurrent: str) -> None:
     config = changed(tiny, model={"recurrent": recurrent, "units": 60, "gain": 2.0})
-    weight = Trainer(config).networks.rnn.weight_hh_l0[0].double()
+    weight = Trainer(config).networks.model.weights()["weight_hh"][0].double()
     if recurrent == "distance":
         assert torch.linalg.eigvals(weight).abs().max().item() == pytest.approx(2.0, rel=1e-5)
     else:
@@ -162,7 +162,7 @@ def test_options_reach_the_networks(tiny: RunConfig) -> None:
     assert trainer.networks.critic is not None
     assert trainer.networks.critic.bias_out is None
     assert trainer.networks.critic.negative_slope == 0.25
-    assert trainer.networks.readout.output_size == 3
+    assert trainer.networks.model.readout.output_size == 3
     assert trainer.model_optimizer.clip_norm is None
     assert trainer.model_optimizer.clip_value == 1.0
 
@@ -170,7 +170,7 @@ def test_options_reach_the_networks(tiny: RunConfig) -> None:
 def test_a_loss_that_is_not_finite_names_epoch_and_member(tiny: RunConfig) -> None:
     trainer = trained(tiny, 1)
     with torch.no_grad():
-        trainer.networks.readout.bias[2] = float("inf")
+        trainer.networks.model.readout.bias[2] = float("inf")
     with pytest.raises(DivergedError) as error:
         trainer.run_epoch()
     assert "epoch 2: the loss of member 2 (seed 11, mi_weight 0.0) is not finite" in str(error)
