@@ -1,6 +1,16 @@
 """Tasks: signals to learn, as functions of keyed random numbers."""
 
 from .base import Signals, Task
+from .rossler import RosslerPrediction
+from .separation import Separation
+from .sinusoids import Sinusoids
 from .working_memory import WorkingMemory
 
-__all__ = ["Signals", "Task", "WorkingMemory"]
+__all__ = [
+    "RosslerPrediction",
+    "Separation",
+    "Signals",
+    "Sinusoids",
+    "Task",
+    "WorkingMemory",
+]

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from ..ops.random import Purpose
+
 
 class Signals(NamedTuple):
     """One batch of signals for every member of an ensemble."""
@@ -20,6 +22,7 @@ class Task(ABC):
 
     ``target_sets`` holds the outputs of each of the two jobs, ``input_sets`` the input lines that
     belong to each of them (empty where the inputs are shared): the separation indices compare them.
+    ``score_name`` says what ``accuracy`` measures: the share of right answers, or R².
     """
 
     input_size: int
@@ -27,10 +30,22 @@ class Task(ABC):
     output_names: tuple[str, ...]
     target_sets: tuple[tuple[int, ...], ...]
     input_sets: tuple[tuple[int, ...], ...]
+    score_name: str = "accuracy"
 
     @abstractmethod
-    def draw(self, seeds: Tensor, step: int, batch: int, steps: int) -> Signals:
-        """Fresh signals, keyed by each member's seed: [E] int64 -> [E, batch, steps, …]."""
+    def draw(
+        self,
+        seeds: Tensor,
+        step: int,
+        batch: int,
+        steps: int,
+        *,
+        purpose: int = Purpose.SIGNALS,
+    ) -> Signals:
+        """Fresh signals, keyed by each member's seed: [E] int64 -> [E, batch, steps, …].
+
+        ``step`` and ``purpose`` select the draw.
+        """
 
     @abstractmethod
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
@@ -38,4 +53,4 @@ class Task(ABC):
 
     @abstractmethod
     def accuracy(self, output: Tensor, target: Tensor) -> Tensor:
-        """The score in [0, 1] per member and output: [E, B, T, O] twice -> [E, O]."""
+        """The score per member and output, 1 where perfect: [E, B, T, O] twice -> [E, O]."""
