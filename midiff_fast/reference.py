@@ -13,6 +13,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from .systems import Slope
+
 
 class CriticWeights(NamedTuple):
     """Weights of MINE's statistics network, H hidden units on groups of A and B variables.
@@ -125,6 +127,42 @@ def donsker_varadhan(
     joint = statistics_network(a, b, weights, negative_slope)
     product = statistics_network(a, shuffled, weights, negative_slope)
     return joint.mean(1) - (torch.logsumexp(product, 1) - math.log(a.shape[1]))
+
+
+def trajectories(
+    slope: Slope,
+    initial: Tensor,  # [M, D] float64
+    parameters: Tensor,  # [M, P] float64
+    interval: float,
+    samples: int,
+    substeps: int,
+) -> Tensor:
+    """States at times 0, interval, … of ``dx/dt = slope(x, parameters)``: [M, samples, D].
+
+    Butcher's sixth-order Runge-Kutta scheme in seven stages, ``substeps`` equal steps between two
+    samples. Every product and every sum is rounded by itself, in the order written here: chaos
+    would make another trajectory of any other rounding.
+    """
+    step, parameters = interval / substeps, parameters.T
+
+    def slope_at(increment: Tensor) -> Tensor:
+        return slope(state + step * increment, parameters)
+
+    state = initial.T
+    kept = [state]
+    for _ in range(samples - 1):
+        for _ in range(substeps):
+            k1 = slope(state, parameters)
+            k2 = slope_at(1 / 3 * k1)
+            k3 = slope_at(2 / 3 * k2)
+            k4 = slope_at(1 / 12 * (k1 - k3) + 1 / 3 * k2)
+            k5 = slope_at(9 / 8 * k2 - 1 / 16 * k1 - 3 / 16 * k3 - 3 / 8 * k4)
+            k6 = slope_at(9 / 8 * k2 - 3 / 8 * k3 - 3 / 4 * k4 + 1 / 2 * k5)
+            k7 = slope_at(9 / 44 * k1 - 9 / 11 * k2 + 63 / 44 * k3 + 18 / 11 * k4 - 16 / 11 * k6)
+            mean = 27 / 40 * (k3 + k4) + 11 / 120 * (k1 + k7) - 4 / 15 * (k5 + k6)
+            state = state + step * mean
+        kept.append(state)
+    return torch.stack(kept).permute(2, 0, 1)
 
 
 # Philox 4x32-10 (Salmon et al., SC 2011), on int64 tensors that hold 32-bit words.

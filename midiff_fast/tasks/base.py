@@ -30,7 +30,7 @@ class Task(ABC):
     output_names: tuple[str, ...]
     target_sets: tuple[tuple[int, ...], ...]
     input_sets: tuple[tuple[int, ...], ...]
-    input_names: tuple[str, ...] = ()
+    input_names: tuple[str, ...] = ()  # empty: they are numbered
     score_name: str = "accuracy"
 
     @abstractmethod

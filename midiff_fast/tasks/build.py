@@ -6,10 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from .base import Task
+from .rossler import RosslerPrediction
+from .separation import Separation
+from .sinusoids import Sinusoids
 from .working_memory import WorkingMemory
 
 TASKS: dict[str, type[Task]] = {
     "working-memory": WorkingMemory,
+    "separation": Separation,
+    "sinusoids": Sinusoids,
+    "rossler": RosslerPrediction,
 }
 """The task of each study, by the study's name."""
 

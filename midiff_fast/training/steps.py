@@ -5,6 +5,7 @@ Both take every random number as an argument, so that given numbers give a given
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -145,11 +146,12 @@ def model_step(
     samples: Samples | None,
     transient: int,
     mi_weight: Tensor,  # [E]
-    weight_decay: float,
+    weight_decay: float | Sequence[float],
 ) -> ModelLosses:
     """One step of the model on ``task loss + c Σ w² + λ MI``; the critic is frozen.
 
-    The decay covers the matrices and not the biases.
+    The decay covers the matrices and not the biases; ``weight_decay`` is c, or one c for each of
+    the matrices: input, recurrent, output.
     """
     with torch.enable_grad():
         states = run_model(networks.model, sequences, transient)
@@ -157,7 +159,10 @@ def model_step(
         task_loss = task.loss(output, sequences.signals.target[:, :, transient:])
         matrices = networks.model.matrices()
         squares = torch.stack([member_sum(weight.square()) for weight in matrices])
-        decay = weight_decay * squares.sum(0)
+        if isinstance(weight_decay, float):
+            decay = weight_decay * squares.sum(0)
+        else:
+            decay = (squares * squares.new_tensor(weight_decay)[:, None]).sum(0)
         total = task_loss + decay
         mi = torch.full_like(task_loss, float("nan"))
         if networks.critic is not None and samples is not None:
