@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import torch
 
 from .config import RunConfig
 from .errors import RunError
-from .files import make_directory, read_file, write_file
+from .files import locked_directory, make_directory, read_file, write_file
 from .metrics import MetricsTable
 
 Arrays = dict[str, npt.NDArray[Any]]
@@ -37,6 +38,15 @@ class RunDirectory:
         self.analysis_path = self.path / "analysis.json"
         self.figures_path = self.path / "figures"
         self.report_path = self.path / "report.html"
+
+    def locked(self) -> AbstractContextManager[None]:
+        """Keeps other trainings out of the directory, which is made if there is none.
+
+        Raises:
+            RunError: another process trains there, or it cannot be made or opened.
+        """
+        make_directory(self.path)
+        return locked_directory(self.path)
 
     def claim(self, config: RunConfig) -> None:
         """Make the directory the place of this configuration, or find that it is already.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from .errors import RunError
@@ -57,6 +59,29 @@ def make_directory(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RunError(f"cannot make the directory {path}: {error.strerror or error}") from None
+
+
+@contextlib.contextmanager
+def locked_directory(path: Path) -> Iterator[None]:
+    """Keep other processes that ask for it out of a directory; the lock dies with the process.
+
+    Raises:
+        RunError: another process has it, or it cannot be opened.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError as error:
+        raise RunError(f"cannot open the directory {path}: {error.strerror or error}") from None
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RunError(f"{path} is in use by another training process") from None
+        except OSError:
+            pass  # a file system without locks: go on unprotected
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _flush_directory(path: Path) -> None:

@@ -60,7 +60,8 @@ def train(
         The directory of the finished run.
 
     Raises:
-        RunError: the directory holds another configuration's run, or cannot be written to.
+        RunError: the directory holds another configuration's run, another process trains in it, or
+            it cannot be written to.
         ConfigError: the configuration asks for the fused ops and they are not built.
         DivergedError: a loss is not finite; the last good checkpoint is kept.
         KeyboardInterrupt: it was asked to stop; the checkpoint holds all finished epochs.
@@ -68,12 +69,13 @@ def train(
     if config.compute.backend == "fused" and not _load.available:
         raise ConfigError(f'compute.backend = "fused" is not possible: {_load.reason}')
     place = RunDirectory(directory)
-    place.claim(config)
     with (
+        place.locked(),
         _matmul_precision(config.compute.precision),
         freed_memory_kept(),
         _stop_request() as stop_requested,
     ):
+        place.claim(config)
         _Loop(config, place, task, report, stop_requested).run()
     return place
 

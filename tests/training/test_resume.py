@@ -182,3 +182,23 @@ def test_kill_9_twice(tiny: RunConfig, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_kill_9_ten_times(tiny: RunConfig, tmp_path: Path) -> None:
     kill_and_resume(long(tiny, 300), tmp_path, kills=10)
+
+
+def test_two_trainings_in_one_directory(tiny: RunConfig, tmp_path: Path) -> None:
+    """The second is refused while the first runs, and nothing of the first is touched."""
+    refused = []
+
+    def second(status: object) -> None:
+        if not refused:
+            code = (
+                "import sys; from midiff_fast.runs import RunDirectory, RunError\n"
+                "try:\n    RunDirectory(sys.argv[1]).locked().__enter__()\n"
+                "except RunError as error:\n    print(error)"
+            )
+            command = [sys.executable, "-c", code, str(tmp_path)]
+            refused.append(subprocess.run(command, capture_output=True, text=True).stdout)
+
+    train(tiny, tmp_path, report=second)
+    assert refused == [f"{tmp_path} is in use by another training process\n"]
+    with RunDirectory(tmp_path).locked():
+        pass  # free again
