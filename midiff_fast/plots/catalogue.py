@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from .components import components_figure
 from .data import RunData
 from .development import development_figure
+from .graphs import communities_figure
 from .grids import correlation_figure, unit_target_figure
 from .histograms import histograms_figure
 from .information import information_figure
@@ -83,10 +84,20 @@ CATALOGUE: tuple[Entry, ...] = (
     Entry(
         "unit_target",
         "What each unit follows",
-        "Correlation of every unit's state with the two targets, one panel per run. Groups that "
-        "took one job each lie on different sides of the diagonal.",
+        "Correlation of every unit's state with the two targets (mean over a set of outputs), one "
+        "panel per run. Groups that took one job each lie on different sides of the diagonal.",
         "analysis.json: members[…].final.unit_target_correlation",
         unit_target_figure,
+    ),
+    Entry(
+        "communities",
+        "Communities",
+        "Two communities found by greedy modularity in the graph of correlations and in the graph "
+        "of recurrent weights, of a typical run and of its control. Colour is the given group, a "
+        "black rim the second community; agreement is their normalised mutual information. Only "
+        "the strongest edges are drawn.",
+        "analysis.json: members[…].final.communities, .correlation; snapshots.npz: weight_hh",
+        communities_figure,
     ),
     Entry(
         "information",

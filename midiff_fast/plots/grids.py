@@ -43,6 +43,7 @@ def unit_target_figure(run: RunData) -> Figure:
 
     def draw(axes: Axes, member: dict[str, Any]) -> None:
         magnitude = np.abs(np.array(member["final"]["unit_target_correlation"]))
+        magnitude = np.stack([magnitude[list(s)].mean(0) for s in run.task["target_sets"]])
         second = magnitude[1] if len(magnitude) > 1 else np.zeros_like(magnitude[0])
         for group, units in enumerate(halves_of(magnitude.shape[1])):
             axes.scatter(
@@ -63,8 +64,10 @@ def unit_target_figure(run: RunData) -> Figure:
         axes.set_aspect("equal")
 
     figure, panels = _grid(run, draw, height=2.05)
-    figure.supxlabel("|correlation with bit 1|", fontsize=9)
-    figure.supylabel("|correlation with bit 2|", fontsize=9)
+    names = [", ".join(run.task["outputs"][o] for o in s) for s in run.task["target_sets"]]
+    figure.supxlabel(f"|correlation with {names[0]}|", fontsize=9)
+    if len(names) > 1:
+        figure.supylabel(f"|correlation with {names[1]}|", fontsize=9)
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper right", ncols=2)
     return figure
