@@ -159,7 +159,7 @@ def trajectories(
             k5 = slope_at(9 / 8 * k2 - 1 / 16 * k1 - 3 / 16 * k3 - 3 / 8 * k4)
             k6 = slope_at(9 / 8 * k2 - 3 / 8 * k3 - 3 / 4 * k4 + 1 / 2 * k5)
             k7 = slope_at(9 / 44 * k1 - 9 / 11 * k2 + 63 / 44 * k3 + 18 / 11 * k4 - 16 / 11 * k6)
-            mean = 27 / 40 * (k3 + k4) + 11 / 120 * (k1 + k7) - 4 / 15 * (k5 + k6)
+            mean = 27 / 40 * (k3 + k4) - 4 / 15 * (k5 + k6) + 11 / 120 * (k1 + k7)
             state = state + step * mean
         kept.append(state)
     return torch.stack(kept).permute(2, 0, 1)

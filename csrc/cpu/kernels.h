@@ -4,6 +4,7 @@
 #include "csrc/cpu/leaky_kernel_api.h"
 #include "csrc/cpu/mine_kernel_api.h"
 #include "csrc/cpu/random_kernel_api.h"
+#include "csrc/cpu/trajectories_kernel_api.h"
 
 namespace midiff {
 
@@ -12,6 +13,7 @@ struct Kernels {
   LeakyKernels leaky;
   MineKernels mine;
   RandomKernels random;
+  TrajectoryKernels trajectories;
 };
 
 // The best table this processor can run; the environment variable MIDIFF_CPU names a lesser one.

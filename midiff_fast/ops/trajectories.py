@@ -13,9 +13,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .. import reference
+from .. import _load, reference
 from ..systems import SYSTEMS, System
-from ._common import Backend, check_same_kind, short
+from ._common import Backend, check_same_kind, short, use_fused
 
 
 class Trajectories(NamedTuple):
@@ -44,9 +44,13 @@ def trajectories(
     axes = initial.shape[:-1]
     starts = initial.detach().reshape(-1, initial.shape[-1])
     settings = parameters.detach().expand(*axes, -1).reshape(-1, len(definition.parameters))
-    if backend == "fused":
-        raise RuntimeError('backend="fused" is not possible for trajectories: not compiled yet')
-    parts = _eager(definition, starts, settings, interval, samples, steps, first)
+    if use_fused("trajectories", backend, {"initial": initial}):
+        index = list(SYSTEMS).index(system)
+        parts = torch.ops.midiff.trajectories(
+            index, starts, settings, interval, samples, steps, first
+        )
+    else:
+        parts = _eager(definition, starts, settings, interval, samples, steps, first)
     return Trajectories(*(part.reshape(*axes, *part.shape[1:]) for part in parts))
 
 
@@ -126,3 +130,23 @@ def _check_last_axis(name: str, tensor: Tensor, size: int) -> None:
         raise TypeError(f"{name}: expected a tensor [..., {size}], got {type(tensor).__name__}")
     if tensor.dim() == 0 or tensor.shape[-1] != size:
         raise ValueError(f"{name}: expected [..., {size}], got {list(tensor.shape)}")
+
+
+if _load.available:
+
+    @torch.library.register_fake("midiff::trajectories")
+    def _trajectories_fake(
+        system: int,
+        initial: Tensor,
+        parameters: Tensor,
+        interval: float,
+        samples: int,
+        substeps: int,
+        first: int,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        count, dimension = initial.shape
+        return (
+            initial.new_empty((count, samples - first, dimension)),
+            initial.new_empty((count, dimension)),
+            initial.new_empty((count, dimension)),
+        )
