@@ -58,9 +58,7 @@ class Layout(NamedTuple):
             raise ValueError(f"{name}: expected {expected}, got {list(tensor.shape)}")
 
 
-def layout_of(
-    input: Tensor, input_size: int, *, ensemble: int | None, batch_first: bool
-) -> Layout:
+def layout_of(input: Tensor, input_size: int, *, ensemble: int | None, batch_first: bool) -> Layout:
     """The layout of a call with this input: [T, B, I], [B, T, I] or [T, I], E in front of each.
 
     Raises:
