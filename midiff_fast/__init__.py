@@ -1,8 +1,9 @@
 """midiff_fast: recurrent networks that differentiate by mutual information minimisation, fast.
 
-``LeakyRNN``, ``Readout`` and ``MINE`` are modules on compiled ops; ``functional`` has the ops as
-functions; ``tasks``, ``training``, ``runs``, ``analysis`` and ``plots`` make up the study. The
-last five are imported when first used, so that ``import midiff_fast`` costs little more than torch.
+``LeakyRNN``, ``Readout`` and ``MINE`` are modules on compiled ops, ``GRU`` and ``RNN`` stand in for
+those of torch.nn, and ``accelerate`` changes a model's over; ``functional`` has the ops as
+functions; ``tasks``, ``training``, ``runs``, ``analysis`` and ``plots`` make up the study. The last
+five are imported when first used, so that ``import midiff_fast`` costs little more than torch.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from . import functional, nn
 from ._version import __version__
-from .nn import MINE, LeakyRNN, Readout, StatisticsNetwork
+from .nn import GRU, MINE, RNN, LeakyRNN, Readout, StatisticsNetwork, accelerate
 from .reference import CriticWeights
 
 if TYPE_CHECKING:
@@ -22,12 +23,15 @@ if TYPE_CHECKING:
 _LAZY = ("analysis", "plots", "runs", "tasks", "training")
 
 __all__ = [
+    "GRU",
     "MINE",
+    "RNN",
     "CriticWeights",
     "LeakyRNN",
     "Readout",
     "StatisticsNetwork",
     "__version__",
+    "accelerate",
     "analysis",
     "functional",
     "nn",

@@ -11,6 +11,7 @@ from ..ops import leaky as op
 from ..ops._common import Backend
 from ..ops.random import Purpose
 from . import init
+from .layout import layout_of
 
 # Streams of (WEIGHTS, step): one per weight of the network; see also readout.py.
 RECURRENT_STREAM = 0
@@ -143,25 +144,25 @@ class LeakyRNN(nn.Module):
             ValueError: an argument of the wrong rank or size, or on another device.
             TypeError: an argument of another dtype than the input's.
         """
-        batched = self._check_input(input)
-        single = self.ensemble is None
-        source = self._to_op(input, batched)  # [E, B, T, I]
-        members, batch, steps, _ = source.shape
-        size = (members, batch, steps, self.hidden_size)
+        layout = layout_of(
+            input, self.input_size, ensemble=self.ensemble, batch_first=self.batch_first
+        )
+        source = layout.to_op(input)  # [E, B, T, I]
+        size = (*source.shape[:3], self.hidden_size)
+        _, batch, steps, units = size
         if h0 is None:
-            initial = source.new_zeros(members, batch, self.hidden_size)
+            initial = source.new_zeros(size[0], batch, units)
         else:
-            self._check_shape("h0", h0, self._outer(size, batched, time=False))
-            initial = h0 if batched else h0.unsqueeze(-2)
-            initial = initial[None] if single else initial
+            layout.check_state("h0", h0, batch, units)
+            initial = layout.state_to_op(h0)
         drawn: Tensor | None = None
         if noise is not None:
-            self._check_shape("noise", noise, self._outer(size, batched, time=True))
-            drawn = self._to_op(noise, batched)
+            layout.check_steps("noise", noise, batch, steps, units)
+            drawn = layout.to_op(noise)
         elif self.noise_std > 0.0:
             drawn = torch.randn(size, dtype=source.dtype, device=source.device) * self.noise_std
         weights = [self.weight_ih_l0, self.weight_hh_l0, self.bias_l0]
-        weight_ih, weight_hh, bias = (w[None] if single else w for w in weights)
+        weight_ih, weight_hh, bias = (w[None] if self.ensemble is None else w for w in weights)
         result = op.leaky_rnn(
             source,
             initial,
@@ -174,58 +175,12 @@ class LeakyRNN(nn.Module):
             backend=self.backend,
         )
         if keep == "last":
-            return None, self._last(result, batched)
+            return None, layout.state_from_op(result)
         last = result[:, :, -1] if steps else initial
-        return self._from_op(result, batched), self._last(last, batched)
+        return layout.from_op(result), layout.state_from_op(last)
 
     def extra_repr(self) -> str:
         return (
             f"{self.input_size}, {self.hidden_size}, alpha={self.alpha}, "
             f"noise_std={self.noise_std}, batch_first={self.batch_first}, ensemble={self.ensemble}"
         )
-
-    def _check_input(self, input: Tensor) -> bool:
-        """Whether the input has a batch axis."""
-        lead = "" if self.ensemble is None else f"{self.ensemble}, "
-        rank = 2 if self.ensemble is None else 3
-        fits = input.dim() in (rank, rank + 1) and input.shape[-1] == self.input_size
-        if not fits or (self.ensemble is not None and input.shape[0] != self.ensemble):
-            axes = "B, T" if self.batch_first else "T, B"
-            raise ValueError(
-                f"input: expected [{lead}{axes}, {self.input_size}] or "
-                f"[{lead}T, {self.input_size}], got {list(input.shape)}"
-            )
-        return input.dim() == rank + 1
-
-    def _check_shape(self, name: str, tensor: Tensor, expected: list[int]) -> None:
-        if list(tensor.shape) != expected:
-            raise ValueError(f"{name}: expected {expected}, got {list(tensor.shape)}")
-
-    def _outer(self, size: tuple[int, int, int, int], batched: bool, *, time: bool) -> list[int]:
-        """The shape a caller uses for [E, B, T, N], or for [E, B, N] without time."""
-        members, batch, steps, units = size
-        inner = [steps] if time else []
-        if batched:
-            inner = [batch, *inner] if self.batch_first or not time else [*inner, batch]
-        return ([] if self.ensemble is None else [members]) + [*inner, units]
-
-    def _to_op(self, tensor: Tensor, batched: bool) -> Tensor:
-        """From the caller's axes to [E, B, T, ·]."""
-        if not batched:
-            tensor = tensor.unsqueeze(-3)
-        elif not self.batch_first:
-            tensor = tensor.transpose(-3, -2)
-        return tensor[None] if self.ensemble is None else tensor
-
-    def _from_op(self, tensor: Tensor, batched: bool) -> Tensor:
-        """From [E, B, T, ·] to the caller's axes."""
-        if self.ensemble is None:
-            tensor = tensor[0]
-        if not batched:
-            return tensor.squeeze(-3)
-        return tensor if self.batch_first else tensor.transpose(-3, -2)
-
-    def _last(self, last: Tensor, batched: bool) -> Tensor:
-        if self.ensemble is None:
-            last = last[0]
-        return last if batched else last.squeeze(-2)
