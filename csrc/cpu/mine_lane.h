@@ -59,16 +59,16 @@ class MineLane {
     return z > Vec<T>{} ? z : z * broadcast(slope);
   }
 
-  // Samples of the chunk as columns (for the first layer) and as rows with a constant 1 (for its
-  // gradient). Missing samples are zero; their weights are zero too.
+  // Samples of the chunk as rows with a constant 1 (for the first layer's gradient) and as columns
+  // (for the layer itself). Missing samples are zero; their weights are zero too.
   void load_inputs() {
     const int64_t in = l_.in;
     for (int kind = 0; kind < 2; ++kind) {
+      T* rows = scratch_ + l_.inputs_r() + kind * l_.chunk * l_.in_rows;
+      T* columns = scratch_ + l_.inputs_t() + kind * l_.chunk * in;
       for (int64_t s = 0; s < l_.chunk; ++s) {
-        T* column = scratch_ + l_.inputs_t() + (kind * l_.chunk + s / kP * kP) * in + s % kP;
-        T* row = scratch_ + l_.inputs_r() + (kind * l_.chunk + l_.row_of(s)) * l_.in_rows;
+        T* row = rows + l_.row_of(s) * l_.in_rows;
         if (s >= count_) {
-          for (int64_t i = 0; i < in; ++i) column[i * kP] = 0;
           std::memset(row, 0, sizeof(T) * l_.in_rows);
           continue;
         }
@@ -76,11 +76,17 @@ class MineLane {
         const T* a = samples_.a + i_sample * l_.a;
         const T* b = kind == 0 ? samples_.b + i_sample * l_.b
                                : samples_.marginal_b + samples_.permutation[i_sample] * l_.b;
-        for (int64_t i = 0; i < l_.a; ++i) column[i * kP] = row[i] = a[i];
-        for (int64_t i = 0; i < l_.b; ++i) column[(l_.a + i) * kP] = row[l_.a + i] = b[i];
+        std::memcpy(row, a, sizeof(T) * l_.a);
+        std::memcpy(row + l_.a, b, sizeof(T) * l_.b);
         row[in] = 1;
         for (int64_t i = in + 1; i < l_.in_rows; ++i) row[i] = 0;
       }
+      // Samples of one vector stand four rows apart. The last block of a row may read into the
+      // next one: those columns are not written.
+      for (int64_t s = 0; s < l_.chunk; s += kL)
+        for (int64_t i = 0; i < in; i += kL)
+          transpose_block(rows + l_.row_of(s) * l_.in_rows + i, 4 * l_.in_rows, kL,
+                          columns + (s / kP * in + i) * kP + s % kP, kP, at_most(in - i, kL));
     }
   }
 
@@ -206,18 +212,14 @@ class MineLane {
   void transpose_first_layer() {
     for (int64_t column = 0; column < l_.panels; ++column) {
       T* out = scratch_ + l_.first_r() + column * l_.rows() * kP;
-      const int64_t width = l_.units - column * kP < kP ? l_.units - column * kP : kP;
       for (int64_t sample = 0; sample < l_.rows(); sample += kL) {
         const T* in =
             scratch_ + l_.first_t() + (sample / kP * l_.units + column * kP) * kP + sample % kP;
         const int64_t kind_first = sample / l_.chunk * l_.chunk;
         T* rows = out + (kind_first + l_.row_of(sample - kind_first)) * kP;
-        for (int64_t j = 0; j < kP; ++j) {
-          if (j < width)
-            for (int lane = 0; lane < kL; ++lane) rows[lane * 4 * kP + j] = in[j * kP + lane];
-          else
-            for (int lane = 0; lane < kL; ++lane) rows[lane * 4 * kP + j] = 0;
-        }
+        for (int v = 0; v < kTileVectors; ++v)
+          transpose_block(in + v * kL * kP, kP, at_most(l_.units - column * kP - v * kL, kL),
+                          rows + v * kL, 4 * kP, kL);
       }
     }
   }
@@ -260,7 +262,7 @@ class MineLane {
       const T* back = packed_ + l_.back_weights() + column * l_.units * kP;
       std::memset(delta, 0, sizeof(T) * l_.rows() * kP);
       for (int64_t g = 0; g < l_.groups_s; g += kTableGroups) {
-        const int groups = groups_left(l_.groups_s, g);
+        const int groups = at_most(l_.groups_s - g, kTableGroups);
         for (int i = 0; i < groups; ++i)
           tabulate<T>(table + i * kTableSize<T>, back + (g + i) * 4 * kP, nullptr, samples_.slope);
         for (int64_t sample = 0; sample < l_.rows(); sample += kL) {
@@ -289,7 +291,7 @@ class MineLane {
         const T* first = scratch_ + l_.first_r() + (column * l_.rows() + kind * l_.chunk) * kP;
         T* sum = sums_ + l_.sum_hidden(kind) + column * l_.units * kP;
         for (int64_t g = 0; g < l_.groups_w; g += kTableGroups) {
-          const int groups = groups_left(l_.groups_w, g);
+          const int groups = at_most(l_.groups_w - g, kTableGroups);
           for (int i = 0; i < groups; ++i)
             tabulate<T>(table + i * kTableSize<T>, first + (g + i) * 4 * kP, weight + (g + i) * 4,
                         samples_.slope);
@@ -343,8 +345,8 @@ class MineLane {
     }
   }
 
-  static int groups_left(int64_t groups, int64_t done) {
-    return groups - done < kTableGroups ? static_cast<int>(groups - done) : kTableGroups;
+  static int at_most(int64_t count, int limit) {
+    return count < limit ? static_cast<int>(count) : limit;
   }
 
   Code* codes(int64_t offset) { return reinterpret_cast<Code*>(scratch_ + offset); }

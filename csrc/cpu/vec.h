@@ -68,6 +68,32 @@ MF_HD V interleave_high(V a, V b) {
   return detail::interleave<T, kLanes<T> / 2>(a, b, std::make_integer_sequence<int, kLanes<T>>());
 }
 
+// out[c][r] = in[r][c] for a square block of vectors. Rows from `rows` on are taken as zero,
+// columns from `columns` on are not written.
+template <class T>
+MF_HD void transpose_block(const T* in, int64_t in_stride, int rows, T* out, int64_t out_stride,
+                           int columns) {
+  constexpr int kSize = kLanes<T>;
+  Vec<T> block[kSize];
+#pragma GCC unroll 16
+  for (int r = 0; r < kSize; ++r) block[r] = r < rows ? load(in + r * in_stride) : Vec<T>{};
+  // Interleaving the two halves of the rows log2(size) times turns rows into columns.
+#pragma GCC unroll 4
+  for (int done = 1; done < kSize; done *= 2) {
+    Vec<T> next[kSize];
+#pragma GCC unroll 8
+    for (int r = 0; r < kSize / 2; ++r) {
+      next[2 * r] = interleave_low(block[r], block[r + kSize / 2]);
+      next[2 * r + 1] = interleave_high(block[r], block[r + kSize / 2]);
+    }
+#pragma GCC unroll 16
+    for (int r = 0; r < kSize; ++r) block[r] = next[r];
+  }
+#pragma GCC unroll 16
+  for (int c = 0; c < kSize; ++c)
+    if (c < columns) store(out + c * out_stride, block[c]);
+}
+
 MF_HD Vec<float> square_root(Vec<float> value) {
 #if defined(__x86_64__) && MF_VECTOR_BYTES == 64
   return _mm512_sqrt_ps(value);
