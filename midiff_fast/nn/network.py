@@ -8,12 +8,11 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from ..ops import gru
 from ..ops._common import Backend
-from ..ops.random import Purpose
-from . import init
-from .leaky import INPUT_STREAM, RECURRENT_STREAM, LeakyRNN
+from .gru import GRU, gru_cell
+from .leaky import LeakyRNN
 from .readout import Readout
+from .recurrent import Keep
 
 
 class Network(nn.Module, ABC):
@@ -123,19 +122,12 @@ class GRUNetwork(Network):
         backend: Backend = "auto",
     ) -> None:
         super().__init__()
-        self.backend: Backend = backend
-        for name, size in (
-            ("weight_ih_l0", (3 * units, inputs)),
-            ("weight_hh_l0", (3 * units, units)),
-            ("bias_ih_l0", (3 * units,)),
-            ("bias_hh_l0", (3 * units,)),
-        ):
-            self.register_parameter(name, nn.Parameter(torch.zeros(ensemble, *size)))
+        self.rnn = GRU(inputs, units, batch_first=True, ensemble=ensemble, backend=backend)
         self.readout = Readout(units, outputs, rates="identity", ensemble=ensemble)
 
     def recurrent_weights(self) -> dict[str, nn.Parameter]:
         names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-        return {name: self.get_parameter(f"{name}_l0") for name in names}
+        return {name: self.rnn.get_parameter(f"{name}_l0") for name in names}
 
     def states(self, input: Tensor, initial: Tensor, noise: Tensor | None) -> Tensor:
         return self._run(input, initial, noise, keep="all")
@@ -148,15 +140,7 @@ class GRUNetwork(Network):
 
     @torch.no_grad()
     def reset_parameters(self, seeds: Tensor) -> None:
-        """Glorot uniform input weights, one semi-orthogonal recurrent matrix, biases zero."""
-        weights = self.recurrent_weights()
-        gates, units = weights["weight_hh"].shape[1:]
-        inputs = weights["weight_ih"].shape[2]
-        stream = (seeds, Purpose.WEIGHTS)
-        weights["weight_ih"].copy_(init.glorot_uniform(*stream, INPUT_STREAM, gates, inputs))
-        weights["weight_hh"].copy_(init.semi_orthogonal(*stream, RECURRENT_STREAM, gates, units))
-        weights["bias_ih"].zero_()
-        weights["bias_hh"].zero_()
+        self.rnn.reset_parameters(seeds)
         self.readout.reset_parameters(seeds)
 
     def _run(
@@ -165,12 +149,12 @@ class GRUNetwork(Network):
         initial: Tensor,
         noise: Tensor | None,
         *,
-        keep: Literal["all", "last"],
+        keep: Keep,
     ) -> Tensor:
         if noise is not None:
             raise ValueError("noise: a GRU has no state noise")
         weights = self.recurrent_weights().values()
-        return gru.gru(input, initial, *weights, keep=keep, backend=self.backend)
+        return gru_cell(input, initial, *weights, keep=keep, backend=self.rnn.backend)
 
 
 def make_network(
