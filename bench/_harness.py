@@ -66,13 +66,16 @@ def compare(
     shape: str = "",
     ours_name: str = "fused",
     opponent_name: str = "eager",
+    opponent_part: float = 1.0,
     seconds: float = 4.0,
     notes: dict[str, Any] | None = None,
 ) -> Comparison:
     """Times ``ours()`` against ``opponent()``, after ``check(our_result, their_result)`` passed.
 
-    ``check`` raises where the results do not agree. ``seconds`` is the least time spent on each
-    side; a call longer than that is still timed ``ROUNDS`` times. Prints a line as it goes.
+    ``check`` raises where the results do not agree. A slow opponent may do a part of our work,
+    ``opponent_part``, in one call; its times are divided by that. ``seconds`` is the least time
+    spent on each side; a call longer than that is still timed ``ROUNDS`` times. Prints a line as it
+    goes.
     """
     ours_blocks: list[Measurement] = []
     opponent_blocks: list[Measurement] = []
@@ -92,7 +95,7 @@ def compare(
             block = timer.timeit(1) if is_long else timer.blocked_autorange(min_run_time=least)
             blocks.append(block)
     ours_time = _timing(ours_name, ours_blocks)
-    opponent_time = _timing(opponent_name, opponent_blocks)
+    opponent_time = _timing(opponent_name, opponent_blocks, opponent_part)
     comparison = Comparison(
         title=title,
         shape=shape,
@@ -110,9 +113,9 @@ def _timer(function: Callable[[], Any]) -> Timer:
     return Timer("function()", globals={"function": function}, num_threads=torch.get_num_threads())
 
 
-def _timing(name: str, measurements: list[Measurement]) -> Timing:
+def _timing(name: str, measurements: list[Measurement], part: float = 1.0) -> Timing:
     (merged,) = Measurement.merge(measurements)
-    return Timing(name, merged.median, merged.iqr, len(merged.times))
+    return Timing(name, merged.median / part, merged.iqr / part, len(merged.times))
 
 
 def _line(comparison: Comparison) -> str:

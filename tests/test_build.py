@@ -41,13 +41,18 @@ def run(code: str, **environment: str) -> str:
 DRAW = """
 import json, torch
 from midiff_fast import _load
+from midiff_fast.functional import trajectories
 from midiff_fast.ops import random
 seeds = torch.tensor([1001, 7])
+start = torch.tensor([[0.3, 0.6, 0.1], [0.9, 0.2, 0.5]], dtype=torch.float64)
 drawn = {
     "instruction_set": _load.build_info().get("instruction_set"),
     "permutation": random.permutation(seeds, 8, 3, 100).tolist(),
     "uniform": random.uniform(seeds, 3, 3, (1000,)).tolist(),
     "normal": random.normal(seeds, 5, 3, (1000,)).tolist(),
+    # In 50 time units, chaos would make a difference in the last bit as large as the signal.
+    "lorenz": trajectories("lorenz", start, 0.05, 1000, substeps=8, first=990).tolist(),
+    "rossler": trajectories("rossler", start, 0.05, 1000, first=990).tolist(),
 }
 """
 
@@ -112,7 +117,7 @@ def test_build_info() -> None:
 @needs_compiled
 @pytest.mark.parametrize("instruction_set", ["baseline", "avx2"])
 def test_instruction_sets_agree(instruction_set: str) -> None:
-    """Integers and uniforms to the bit; normals as closely as float32 lets them."""
+    """Integers, uniforms and trajectories to the bit; normals as closely as float32 lets them."""
     best: dict[str, Any] = {}
     exec(DRAW, best)
     best = best["drawn"]
@@ -120,7 +125,8 @@ def test_instruction_sets_agree(instruction_set: str) -> None:
     if best["instruction_set"] != "baseline":
         assert lesser["instruction_set"] == instruction_set
     assert lesser["permutation"] == best["permutation"]
-    assert lesser["uniform"] == best["uniform"]
+    for name in ("uniform", "lorenz", "rossler"):
+        assert lesser[name] == best[name], name
     torch.testing.assert_close(
         torch.tensor(lesser["normal"]), torch.tensor(best["normal"]), rtol=1e-6, atol=1e-6
     )
