@@ -29,12 +29,16 @@ struct GruGates {
   V reset, update, candidate;
 };
 
-// The sums inside the gates; the candidate's input part, W_in i + b_in, and its state part,
-// W_hn h + b_hn, come apart.
+// The reset or the update gate from the sum inside it.
 template <class V>
-MF_HD GruGates<V> gru_gates(V reset_sum, V update_sum, V input_part, V state_part) {
-  const V reset = sigmoid(reset_sum);
-  return {reset, sigmoid(update_sum), tanh(input_part + reset * state_part)};
+MF_HD V gru_gate(V sum) {
+  return sigmoid(sum);
+}
+
+// From its input part, W_in i + b_in, and its state part, W_hn h + b_hn.
+template <class V>
+MF_HD V gru_candidate(V reset, V input_part, V state_part) {
+  return tanh(input_part + reset * state_part);
 }
 
 // h_t from h_{t-1}.

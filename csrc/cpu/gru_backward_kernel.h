@@ -168,19 +168,17 @@ class GruBackwardTeam {
         const T* source = sources_ + sample * source_row_;
         const GruRows<T> left = {source, source_row_, source + units_ + 1, source_row_};
         with_count<kGruRows>(count, [&](auto row_count) {
-          gru_panel<row_count>(
-              task_.shape, panel, left,
-              [&](int r, Vec<T> reset, Vec<T> update, Vec<T> input_part, Vec<T> state_part) {
-                const GruGates<Vec<T>> gates = gru_gates(reset, update, input_part, state_part);
-                const GruSlopes<Vec<T>> slopes =
-                    gru_slopes(gates, state_part, load(source + r * source_row_ + unit));
-                T* target = gates_ + (sample + r) * gate_row_ + unit;
-                store(target + kGruReset * row_, slopes.reset);
-                store(target + kGruUpdate * row_, slopes.update);
-                store(target + kGruStatePart * row_, slopes.state_part);
-                store(target + kGruInputPart * row_, slopes.input_part);
-                store(target + kGruSums * row_, gates.update);
-              });
+          gru_panel<row_count>(task_.shape, panel, left,
+                               [&](int r, const GruGates<Vec<T>>& gates, Vec<T> state_part) {
+                                 const GruSlopes<Vec<T>> slopes = gru_slopes(
+                                     gates, state_part, load(source + r * source_row_ + unit));
+                                 T* target = gates_ + (sample + r) * gate_row_ + unit;
+                                 store(target + kGruReset * row_, slopes.reset);
+                                 store(target + kGruUpdate * row_, slopes.update);
+                                 store(target + kGruStatePart * row_, slopes.state_part);
+                                 store(target + kGruInputPart * row_, slopes.input_part);
+                                 store(target + kGruSums * row_, gates.update);
+                               });
         });
       });
     }

@@ -43,11 +43,9 @@ void gru_forward_team(const GruForward<T>& task, int64_t member, int64_t first, 
                                  task.input.sequence};
         with_count<kGruRows>(rows, [&](auto row_count) {
           gru_panel<row_count>(
-              shape, panel, left,
-              [&](int r, Vec<T> reset, Vec<T> update, Vec<T> input_part, Vec<T> state_part) {
+              shape, panel, left, [&](int r, const GruGates<Vec<T>>& gates_of_row, Vec<T>) {
                 const int64_t at = (s + r) * row + unit;
-                const Vec<T> next = gru_forward(gru_gates(reset, update, input_part, state_part),
-                                                load(before + at));
+                const Vec<T> next = gru_forward(gates_of_row, load(before + at));
                 store(after + at, next);
                 if (states)
                   store_first(states + (s + r) * shape.steps * units + unit, next, units - unit);

@@ -61,8 +61,7 @@ struct GruRows {
   int64_t input_row;
 };
 
-// Calls visit(row, reset sum, update sum, candidate's input part, its state part) for kRows rows
-// and the units of one panel.
+// Calls visit(row, gates, state part of the candidate) for kRows rows and the units of one panel.
 template <int kRows, class T, class Visit>
 MF_HD void gru_panel(const GruShape& shape, const T* panel, const GruRows<T>& rows,
                      const Visit& visit) {
@@ -79,9 +78,18 @@ MF_HD void gru_panel(const GruShape& shape, const T* panel, const GruRows<T>& ro
   }
   sums.add_product(shape.units, rows.state, rows.state_row, 1, from_input + kGates * shape.inputs,
                    kGates);
+  // All rows gate by gate, so that they overlap: the gates of one row are a chain of some 150
+  // cycles.
+  GruGates<Vec<T>> gates[kRows];
+#pragma GCC unroll 8
+  for (int row = 0; row < kRows; ++row) gates[row].reset = gru_gate(sums.sum[row][0]);
+#pragma GCC unroll 8
+  for (int row = 0; row < kRows; ++row) gates[row].update = gru_gate(sums.sum[row][1]);
 #pragma GCC unroll 8
   for (int row = 0; row < kRows; ++row)
-    visit(row, sums.sum[row][0], sums.sum[row][1], input_part[row], sums.sum[row][2]);
+    gates[row].candidate = gru_candidate(gates[row].reset, input_part[row], sums.sum[row][2]);
+#pragma GCC unroll 8
+  for (int row = 0; row < kRows; ++row) visit(row, gates[row], sums.sum[row][2]);
 }
 
 }  // namespace midiff::MF_ISA
