@@ -2,8 +2,8 @@
 // double.
 //
 // tanh: below 2.6 ulp in float and in double; exp: below 1.1 ulp; sigmoid: below 2.6 ulp where the
-// result is a normal number. All in the working precision,
-// with no branch and no table, so that a vector costs about as much as a scalar. NaN stays NaN.
+// result is a normal number. All in the working precision, with no branch and no table, so that a
+// vector costs about as much as a scalar. NaN stays NaN.
 #pragma once
 
 #include <cstdint>
