@@ -1,6 +1,7 @@
 // The CPU kernels, one table per instruction set; which one runs is decided once, at load time.
 #pragma once
 
+#include "csrc/cpu/gru_kernel_api.h"
 #include "csrc/cpu/leaky_kernel_api.h"
 #include "csrc/cpu/mine_kernel_api.h"
 #include "csrc/cpu/random_kernel_api.h"
@@ -10,6 +11,7 @@ namespace midiff {
 
 struct Kernels {
   const char* instruction_set;  // "avx512", "avx2" or "baseline"
+  GruKernels gru;
   LeakyKernels leaky;
   MineKernels mine;
   RandomKernels random;

@@ -11,6 +11,7 @@
 
 #include "csrc/cpu/aligned.h"
 #include "csrc/cpu/kernels.h"
+#include "csrc/cpu/sequence_tensors.h"
 #include "csrc/ops/tensors.h"
 
 namespace midiff {
@@ -24,29 +25,11 @@ const LeakyKernelsOf<T>& leaky_kernels_of() {
     return kernels().leaky.of_double;
 }
 
-// The tensor itself if its last axis is dense, else a contiguous copy.
-Tensor dense_rows(const Tensor& tensor) {
-  const int64_t last = tensor.dim() - 1;
-  return tensor.size(last) <= 1 || tensor.strides()[last] == 1 ? tensor
-                                                               : torch::stable::contiguous(tensor);
-}
-
-template <class T>
-LeakySequences<T> sequences_of(const Tensor& tensor) {
-  const auto strides = tensor.strides();
-  return {tensor.const_data_ptr<T>(), strides[0], strides[1], strides[2]};
-}
-
 // Sequences worth a thread of their own: some 20 µs of work.
 int64_t sequence_grain(const LeakyShape& shape) {
   constexpr int64_t kProducts = 1 << 18;
   return std::max<int64_t>(
       1, kProducts / std::max<int64_t>(1, shape.steps * shape.units * shape.sources()));
-}
-
-template <class T>
-T* data_or_null(const Tensor& tensor, bool wanted) {
-  return wanted ? tensor.mutable_data_ptr<T>() : nullptr;
 }
 
 // Returns the states [E, B, T, N], or the last ones [E, B, N].
@@ -74,7 +57,7 @@ Tensor forward(const Tensor& input_, const Tensor& h0_, const Tensor& weight_ih_
     for (int64_t member = 0; member < shape.members; ++member)
       leaky.pack_forward(shape, weights, member,
                          packed.mutable_data_ptr<T>() + member * packed_size);
-    LeakySequences<T> noise_rows = {nullptr, 0, 0, 0};
+    Sequences<T> noise_rows = {nullptr, 0, 0, 0};
     if (noise_) noise_rows = sequences_of<T>(noise);
     const LeakyForward<T> task = {shape,
                                   static_cast<T>(1 - alpha),

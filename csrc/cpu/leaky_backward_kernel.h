@@ -130,9 +130,9 @@ class LeakyBackwardBlock {
     const T* delta = delta_at(slot);
     const T* rates = sources_ + slot * rows_ * source_row_;
     T* previous = slot > 0 ? delta_at(slot - 1) : carry_;
-    with_rows(rows_, [&](auto row_count) {
+    with_count<kLeakyBlock>(rows_, [&](auto row_count) {
       for_each_panel<T>(vectors_for<T>(units_), [&](int64_t first_unit, auto vector_count) {
-        LeakyTile<T, row_count, vector_count> feedback;
+        RowTile<T, row_count, vector_count> feedback;
         feedback.start();
         feedback.add_product(units_, delta, row_, 1, weights_ + first_unit, row_);
         feedback.for_each([&](int s, int v, Vec<T> sum) {
@@ -149,9 +149,9 @@ class LeakyBackwardBlock {
   // weight_sums [N, padded sources] += δᵀ sources over the `samples` of a chunk.
   void add_weight_gradients(int64_t samples) const {
     for_each_part(units_, kLeakyBlock, [&](int64_t unit, int64_t count) {
-      with_rows(count, [&](auto row_count) {
+      with_count<kLeakyBlock>(count, [&](auto row_count) {
         for_each_panel<T>(source_row_ / kLanes<T>, [&](int64_t first, auto vector_count) {
-          LeakyTile<T, row_count, vector_count> sums;
+          RowTile<T, row_count, vector_count> sums;
           sums.start();
           sums.add_product(samples, delta_ + unit, 1, row_, sources_ + first, source_row_);
           sums.for_each([&](int r, int v, Vec<T> sum) {
@@ -169,9 +169,9 @@ class LeakyBackwardBlock {
     const T* weights = weights_ + units_ * row_;
     for (int64_t slot = 0; slot < steps; ++slot) {
       T* target = task_.grad_input + (sequence_ * steps_ + begin + slot) * inputs_;
-      with_rows(rows_, [&](auto row_count) {
+      with_count<kLeakyBlock>(rows_, [&](auto row_count) {
         for_each_panel<T>(input_row / kLanes<T>, [&](int64_t first, auto vector_count) {
-          LeakyTile<T, row_count, vector_count> grad;
+          RowTile<T, row_count, vector_count> grad;
           grad.start();
           grad.add_product(units_, delta_at(slot), row_, 1, weights + first, input_row);
           grad.for_each([&](int s, int v, Vec<T> sum) {

@@ -55,7 +55,7 @@ MF_HD void leaky_forward_panel(const LeakyForward<T>& task, const LeakyForwardBl
                                int64_t first_unit) {
   const int64_t units = task.shape.units, inputs = task.shape.inputs, row = padded<T>(units);
   const T* weights = block.weights + first_unit;
-  LeakyTile<T, kRows, kVectors> drive;
+  RowTile<T, kRows, kVectors> drive;
   drive.start(weights + (units + inputs) * row);
   drive.add_product(inputs, block.input, task.input.sequence, 1, weights + units * row, row);
   drive.add_product(units, block.rates, row, 1, weights, row);
@@ -111,7 +111,7 @@ void leaky_forward_team(const LeakyForward<T>& task, int64_t member, int64_t fir
           rates[t % 2] + s * row,
           rates[(t + 1) % 2] + s * row,
           states ? states + (s * shape.steps + t) * units : nullptr};
-      with_rows(rows, [&](auto row_count) {
+      with_count<kLeakyBlock>(rows, [&](auto row_count) {
         for_each_panel<T>(vectors, [&](int64_t first_unit, auto vector_count) {
           leaky_forward_panel<T, row_count, vector_count>(task, block, first_unit);
         });

@@ -10,36 +10,28 @@
 
 #include "csrc/cells/leaky.h"
 #include "csrc/common/macros.h"
+#include "csrc/cpu/sequences.h"
 
 namespace midiff {
-
-// [E, B, T, ·] with any strides but a dense last axis.
-template <class T>
-struct LeakySequences {
-  const T* data;
-  int64_t member, sequence, step;  // strides
-
-  MF_HD const T* at(int64_t e, int64_t b) const { return data + e * member + b * sequence; }
-};
 
 template <class T>
 struct LeakyForward {
   LeakyShape shape;
   T leak;  // 1 - α
-  LeakySequences<T> input;
-  LeakySequences<T> noise;  // data may be null
-  const T* h0;              // [E, B, N]
-  const T* packed;          // from pack_forward
-  T* states;                // [E, B, T, N], or null
-  T* last;                  // [E, B, N], or null
+  Sequences<T> input;
+  Sequences<T> noise;  // data may be null
+  const T* h0;         // [E, B, N]
+  const T* packed;     // from pack_forward
+  T* states;           // [E, B, T, N], or null
+  T* last;             // [E, B, N], or null
 };
 
 template <class T>
 struct LeakyBackward {
   LeakyShape shape;
   T leak;
-  LeakySequences<T> input;
-  LeakySequences<T> grad_states;
+  Sequences<T> input;
+  Sequences<T> grad_states;
   const T* h0;      // [E, B, N]
   const T* states;  // [E, B, T, N]
   const T* packed;  // from pack_backward

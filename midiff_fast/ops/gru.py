@@ -21,9 +21,6 @@ from ._common import (
 
 Keep = Literal["all", "last"]
 
-# The compiled library may be older than this file.
-_COMPILED = _load.available and hasattr(torch.ops.midiff, "gru")
-
 
 def gru(
     input: Tensor,  # [E, B, T, I]
@@ -48,7 +45,7 @@ def gru(
     tensors = dict(zip(names, arguments, strict=True))
     check_same_kind("input", tensors)
     with no_autocast(input):
-        if not _COMPILED or not use_fused("gru", backend, tensors):
+        if not use_fused("gru", backend, tensors):
             states = reference.gru(*arguments)
         elif keep == "last" and not _needs_gradient(*arguments):
             return torch.ops.midiff.gru_last(*arguments)
@@ -153,7 +150,7 @@ def _fake_backward(
     )
 
 
-if _COMPILED:
+if _load.available:
     torch.library.register_fake("midiff::gru", _fake)
     torch.library.register_fake("midiff::gru_last", _fake_last)
     torch.library.register_fake("midiff::gru_backward", _fake_backward)

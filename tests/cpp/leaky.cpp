@@ -137,11 +137,10 @@ void test_size(const LeakyKernelsOf<T>& leaky, const LeakyShape& shape, bool one
   const int64_t steps = shape.steps, units = shape.units, inputs = shape.inputs;
   const T leak = 1 - a.alpha;
   const midiff::LeakyWeights<T> weights = {a.ih.data(), a.hh.data(), a.bias.data(), a.alpha};
-  const midiff::LeakySequences<T> input = {a.input.data(), shape.batch * steps * inputs,
-                                           steps * inputs, inputs};
+  const midiff::Sequences<T> input = {a.input.data(), shape.batch * steps * inputs, steps * inputs,
+                                      inputs};
   const auto rows = [&](const std::vector<T>& values) {
-    return midiff::LeakySequences<T>{values.data(), shape.batch * steps * units, steps * units,
-                                     units};
+    return midiff::Sequences<T>{values.data(), shape.batch * steps * units, steps * units, units};
   };
   const int64_t forward_size = leaky.forward_packed_size(shape);
   const int64_t backward_size = leaky.backward_packed_size(shape);
