@@ -96,14 +96,15 @@ def accelerate(
     (parametrized, weight-normed, pruned, quantized).
 
     Call by call, an accelerated layer hands over to torch's own code what the op cannot take:
-    packed sequences, tensors on a GPU, other dtypes than float32 and float64, autocast, empty
-    inputs, and arguments that do not fit, so that the errors are torch's too. Restore the model
-    before second derivatives, ``torch.func`` transforms over the layer, or ``torch.jit.script``.
+    packed sequences, tensors on a GPU, other dtypes than float32 and float64, autocast,
+    ``torch.func`` transforms, empty inputs, and arguments that do not fit, so that the errors are
+    torch's too. Second derivatives and forward-mode derivatives of the op are an error; restore
+    the model before those, and before ``torch.jit.script``.
 
     Args:
         model: changed in place.
-        backend: "auto"; or "fused", which makes every hand-over of the first kinds an error that
-            says why; or "eager", the plain definition, for comparisons. A second call sets it anew.
+        backend: "auto"; or "fused", which makes every hand-over but the last two an error that says
+            why; or "eager", the plain definition, for comparisons. A second call sets it anew.
         restore: undo it all: every layer accelerated before has its own class again.
 
     Raises:

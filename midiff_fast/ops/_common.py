@@ -38,6 +38,9 @@ def _obstacle(tensors: Mapping[str, Tensor | None]) -> str | None:
     """What keeps the compiled ops from taking these tensors; None where nothing does."""
     if not _load.available:
         return _load.reason
+    if torch._C._are_functorch_transforms_active():
+        # torch.func.jvp would give tangents of zero, without a word.
+        return "a torch.func transform is at work, and the compiled ops have no rules for those"
     for name, tensor in tensors.items():
         if tensor is None:
             continue

@@ -145,6 +145,11 @@ def test_calls_that_the_op_cannot_take_go_to_torch(kind: Any) -> None:
     assert isinstance(output, PackedSequence)
     assert torch.equal(output.data, wanted(packed)[0].data)
     assert torch.equal(last, wanted(packed)[1])
+    tangents = [
+        torch.func.jvp(lambda x, one=one: one(x)[0], (normal(5, 2, 3),), (normal(5, 2, 3),))
+        for one in (layer, wanted)
+    ]
+    torch.testing.assert_close(tangents[0], tangents[1])
     layer.bfloat16()
     wanted.bfloat16()
     input = normal(5, 2, 3).bfloat16()
@@ -189,6 +194,8 @@ def test_fused_or_an_error_that_says_why(kind: Any) -> None:
         pytest.raises(RuntimeError, match=r"not possible for .*: autocast is on"),
     ):
         layer(torch.zeros(5, 2, 3))
+    with pytest.raises(RuntimeError, match=r"not possible for .*: a torch.func transform"):
+        torch.func.jvp(layer, (torch.zeros(5, 2, 3),), (torch.ones(5, 2, 3),))
 
 
 def weight_normed() -> nn.Module:

@@ -211,6 +211,18 @@ def test_compiles_as_one_graph(ours: Any) -> None:
     torch.testing.assert_close(results[0], results[1])
 
 
+@pytest.mark.parametrize(("ours", "theirs"), PAIRS)
+def test_forward_derivatives_of_torch_func(ours: Any, theirs: Any) -> None:
+    """The compiled ops have no rule for them, and torch would take zeros without a word."""
+    module, wanted = ours(4, 7, dtype=torch.float64), theirs(4, 7, dtype=torch.float64)
+    module.load_state_dict(wanted.state_dict())
+    input, hx, along = normal(5, 2, 4), normal(1, 2, 7), normal(5, 2, 4).flip(0)
+    results = []
+    for layer in (module, wanted):
+        results.append(torch.func.jvp(lambda x, layer=layer: layer(x, hx)[0], (input,), (along,)))
+    torch.testing.assert_close(results[0], results[1])
+
+
 @pytest.mark.parametrize("ours", OURS)
 def test_what_code_for_torch_asks(ours: Any) -> None:
     module = ours(4, 7)
