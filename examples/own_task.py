@@ -34,14 +34,17 @@ class SideBySide(Task):
         self.output_size = self.target_sets[-1][-1] + 1
         self.output_names = tuple(f"action {output}" for output in range(self.output_size))
 
-    def draw(self, seeds: Tensor, step: int, batch: int, steps: int) -> Signals:
-        """Trials that follow one another, as a function of seed and step: [E, batch, steps, …]."""
+    def draw(
+        self, seeds: Tensor, step: int, batch: int, steps: int, *, purpose: int = 0
+    ) -> Signals:
+        """Trials that follow one another, keyed by seed, purpose and step: [E, batch, steps, …]."""
         input = torch.zeros(len(seeds), batch, steps, self.input_size)
         target = torch.zeros(len(seeds), batch, steps, self.output_size)
         for index, job in enumerate(self.jobs):
             lines, actions = self.input_sets[index], self.target_sets[index]
             for member, seed in enumerate(seeds.tolist()):
-                job.seed(int(np.random.SeedSequence([seed, step, index]).generate_state(1)[0]))
+                key = np.random.SeedSequence([seed, purpose, step, index])
+                job.seed(int(key.generate_state(1)[0]))
                 for sequence in range(batch):
                     seen, right = _trials(job, steps)
                     input[member, sequence][:, lines] = torch.from_numpy(seen)

@@ -186,7 +186,7 @@ def test_kill_9_ten_times(tiny: RunConfig, tmp_path: Path) -> None:
 
 def test_two_trainings_in_one_directory(tiny: RunConfig, tmp_path: Path) -> None:
     """The second is refused while the first runs, and nothing of the first is touched."""
-    refused = []
+    refused: list[str] = []
 
     def second(status: object) -> None:
         if not refused:
