@@ -17,9 +17,6 @@ from .gru import gru_cell
 from .recurrent import Cell, run_cell
 from .rnn import rnn_cell
 
-# The compiled library may lack an op that was added later.
-COMPILED = {op: _load.available and hasattr(torch.ops.midiff, op) for op in ("gru", "leaky_rnn")}
-
 
 class _Accelerated:
     """The forward that an accelerated layer has before that of torch.nn."""
@@ -191,8 +188,6 @@ def _takes(layer: Any, input: Any, hx: Tensor | None) -> bool:
         obstacle = "autocast is on, and the result would have another dtype than torch's"
     elif layer.backend == "eager":
         return True
-    elif _load.available and not COMPILED[layer.op]:
-        obstacle = "the compiled library is too old, build it again"
     else:
         return use_fused(layer.op, layer.backend, tensors)
     if layer.backend == "fused":
