@@ -67,7 +67,7 @@ def test_the_model_trains_as_before(backend: Any) -> None:
             report = mf.accelerate(model, backend=backend)
             assert report.accelerated == ("encoder", "decoder")
             assert not report.left_alone
-        input, target = normal(4, 7, 3), normal(28, 2)
+        input, target = normal(4, 20, 3), normal(80, 2)
         for _ in range(5):
             optimizer.zero_grad()
             loss = (model(input) - target).square().mean()
@@ -96,7 +96,7 @@ def test_nothing_but_the_classes_changes_and_restore_undoes_that() -> None:
     assert all(after[name] is value for name, value in before.items())
     assert all(one is other for one, other in zip(model.modules(), layers, strict=True))
     assert (model.encoder.training, model.decoder.training) == (False, True)
-    model(normal(4, 7, 3))
+    model(normal(4, 20, 3))
     assert calls == ["hook"]
 
     report = mf.accelerate(model, restore=True)
@@ -120,19 +120,36 @@ def test_the_model_itself_and_a_layer_in_two_places(kind: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("backend", ["auto", "eager"])
+@pytest.mark.parametrize(
+    ("backend", "steps"),
+    [
+        ("eager", 3),
+        pytest.param("fused", 3, marks=needs_compiled),
+        pytest.param("auto", 20, marks=needs_compiled),
+    ],
+)
+@pytest.mark.parametrize("batch_first", [True, False])
 def test_the_op_runs_and_gives_what_torch_gives(
-    kind: Any, backend: Any, monkeypatch: pytest.MonkeyPatch
+    kind: Any, backend: Any, steps: int, batch_first: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    layer = of_double(kind(3, 4))
+    layer = of_double(kind(3, 4, batch_first=batch_first))
     wanted = copy.deepcopy(layer)
     mf.accelerate(layer, backend=backend)
-    if backend == "eager" or _load.available:
-        # Torch's own code is not even asked.
-        monkeypatch.setattr(nn.RNNBase, "check_forward_args", None)
-    results = layer(normal(5, 2, 3), normal(1, 2, 4))
+    input, hx = normal(2, steps, 3) if batch_first else normal(steps, 2, 3), normal(1, 2, 4)
+    monkeypatch.setattr(nn.RNNBase, "check_forward_args", None)  # torch's code is not even asked
+    results = layer(input, hx)
     monkeypatch.undo()
-    torch.testing.assert_close(results, wanted(normal(5, 2, 3), normal(1, 2, 4)))
+    torch.testing.assert_close(results, wanted(input, hx))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("size", [(7, 3), (7, 20, 3)])
+def test_short_sequences_go_to_torch(kind: Any, size: tuple[int, ...]) -> None:
+    layer = kind(3, 4)
+    wanted = layer(torch.ones(size))
+    mf.accelerate(layer)
+    for one, other in zip(layer(torch.ones(size)), wanted, strict=True):
+        assert torch.equal(one, other)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -140,19 +157,19 @@ def test_calls_that_the_op_cannot_take_go_to_torch(kind: Any) -> None:
     layer = of_double(kind(3, 4))
     wanted = copy.deepcopy(layer)
     mf.accelerate(layer)
-    packed = pack_sequence([normal(5, 3), normal(2, 3)])
+    packed = pack_sequence([normal(20, 3), normal(2, 3)])
     output, last = layer(packed)
     assert isinstance(output, PackedSequence)
     assert torch.equal(output.data, wanted(packed)[0].data)
     assert torch.equal(last, wanted(packed)[1])
     tangents = [
-        torch.func.jvp(lambda x, one=one: one(x)[0], (normal(5, 2, 3),), (normal(5, 2, 3),))
+        torch.func.jvp(lambda x, one=one: one(x)[0], (normal(20, 2, 3),), (normal(20, 2, 3),))
         for one in (layer, wanted)
     ]
     torch.testing.assert_close(tangents[0], tangents[1])
     layer.bfloat16()
     wanted.bfloat16()
-    input = normal(5, 2, 3).bfloat16()
+    input = normal(20, 2, 3).bfloat16()
     torch.testing.assert_close(layer(input), wanted(input))
     layer.float()
     wanted.float()
@@ -195,7 +212,7 @@ def test_fused_or_an_error_that_says_why(kind: Any) -> None:
     ):
         layer(torch.zeros(5, 2, 3))
     with pytest.raises(RuntimeError, match=r"not possible for .*: a torch.func transform"):
-        torch.func.jvp(layer, (torch.zeros(5, 2, 3),), (torch.ones(5, 2, 3),))
+        torch.func.jvp(layer, (torch.zeros(20, 2, 3),), (torch.ones(20, 2, 3),))
 
 
 def weight_normed() -> nn.Module:
@@ -270,7 +287,7 @@ def test_parametrized_afterwards() -> None:
     torch.testing.assert_close(weight.T @ weight, torch.eye(3))
     wanted = nn.GRU(3, 4)
     wanted.load_state_dict({n: getattr(model[0], n) for n in wanted.state_dict()})
-    torch.testing.assert_close(model(torch.ones(5, 2, 3)), wanted(torch.ones(5, 2, 3)))
+    torch.testing.assert_close(model(torch.ones(20, 2, 3)), wanted(torch.ones(20, 2, 3)))
     assert "parametrizations" in mf.accelerate(model, restore=True).left_alone["0"]
     nn.utils.parametrize.remove_parametrizations(model[0], "weight_ih_l0")
     assert mf.accelerate(model, restore=True).restored == ("0",)
@@ -296,27 +313,27 @@ def test_copies_pickles_and_files() -> None:
     ]
     for twin in twins:
         assert type(twin.encoder) is AcceleratedGRU
-        assert torch.equal(twin(normal(4, 7, 3)), model(normal(4, 7, 3)))
+        assert torch.equal(twin(normal(4, 20, 3)), model(normal(4, 20, 3)))
         mf.accelerate(twin, restore=True)
-        torch.testing.assert_close(twin(normal(4, 7, 3)), model(normal(4, 7, 3)))
+        torch.testing.assert_close(twin(normal(4, 20, 3)), model(normal(4, 20, 3)))
 
 
 def test_weights_given_for_one_call() -> None:
     layer = nn.RNN(3, 4)
     other = {name: torch.rand_like(p) for name, p in layer.named_parameters()}
-    wanted = torch.func.functional_call(layer, other, (torch.ones(5, 2, 3),))
+    wanted = torch.func.functional_call(layer, other, (torch.ones(20, 2, 3),))
     mf.accelerate(layer)
-    got = torch.func.functional_call(layer, other, (torch.ones(5, 2, 3),))
+    got = torch.func.functional_call(layer, other, (torch.ones(20, 2, 3),))
     torch.testing.assert_close(got, wanted)
 
 
 def test_compiles() -> None:
     model = tagger()
-    wanted = model(normal(4, 7, 3))
+    wanted = model(normal(4, 20, 3))
     compiled = torch.compile(model, backend="aot_eager")
-    torch.testing.assert_close(compiled(normal(4, 7, 3)), wanted)
+    torch.testing.assert_close(compiled(normal(4, 20, 3)), wanted)
     mf.accelerate(model)
-    torch.testing.assert_close(compiled(normal(4, 7, 3)), wanted)
+    torch.testing.assert_close(compiled(normal(4, 20, 3)), wanted)
 
 
 def test_the_report_prints_a_line_for_each_layer() -> None:
