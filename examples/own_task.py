@@ -1,8 +1,8 @@
 """A task of one's own: two NeuroGym tasks learned at once by one network, with MINE's penalty.
 
-Q_cor > 0 says that the halves of the units have come to do different things; ``--mi-weight 0`` is
-the control. It takes half a minute. NeuroGym pins older versions of NumPy and Matplotlib: ``pip
-install neurogym`` beside midiff_fast, in an environment of its own.
+Q_cor > 0: the halves of the units have come to do different things; ``--mi-weight 0`` is the
+control. NeuroGym pins older NumPy and Matplotlib: ``pip install neurogym`` into an environment of
+its own, beside midiff_fast. ``midiff_fast.training.train(…, task=…)`` takes such a task too.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class SideBySide(Task):
         """Trials that follow one another, keyed by seed, purpose and step: [E, batch, steps, …]."""
         input = torch.zeros(len(seeds), batch, steps, self.input_size)
         target = torch.zeros(len(seeds), batch, steps, self.output_size)
-        for index, job in enumerate(self.jobs):
-            lines, actions = self.input_sets[index], self.target_sets[index]
+        jobs = zip(self.jobs, self.input_sets, self.target_sets, strict=True)
+        for index, (job, lines, actions) in enumerate(jobs):
             for member, seed in enumerate(seeds.tolist()):
                 key = np.random.SeedSequence([seed, purpose, step, index])
                 job.seed(int(key.generate_state(1)[0]))
@@ -55,9 +55,8 @@ class SideBySide(Task):
         """Cross-entropy of actions; steps on which to wait (action 0) is wrong count more: [E]."""
         total = output.new_zeros(len(output))
         for actions in self.target_sets:
-            wanted = target[..., actions]
-            weight = torch.where(wanted[..., 0] > 0, 1.0, self.decision_weight)
-            surprise = -(wanted * output[..., actions].log_softmax(-1)).sum(-1)
+            weight = torch.where(target[..., actions[0]] > 0, 1.0, self.decision_weight)
+            surprise = -(target[..., actions] * output[..., actions].log_softmax(-1)).sum(-1)
             total = total + (weight * surprise).sum((1, 2)) / weight.sum((1, 2))
         return total
 
@@ -83,8 +82,8 @@ def _trials(job: Any, steps: int) -> tuple[np.ndarray, np.ndarray]:
     while sum(map(len, right)) < start + steps:
         job.new_trial()
         seen, right = [*seen, job.ob], [*right, job.gt]
-    observations, actions = np.concatenate(seen)[start:], np.concatenate(right)[start:]
-    return observations[:steps].astype(np.float32), actions[:steps]
+    window = slice(start, start + steps)
+    return np.concatenate(seen)[window].astype(np.float32), np.concatenate(right)[window]
 
 
 def train(mi_weight: float = 0.1, passes: int = 200, units: int = 40, seed: int = 1) -> None:
@@ -111,7 +110,7 @@ def train(mi_weight: float = 0.1, passes: int = 200, units: int = 40, seed: int 
         model.step()
         if step % 50 == 0 or step == passes:
             right = task.accuracy(output, target)[0]
-            scores = ", ".join(f"{right[outputs[0]]:.2f}" for outputs in task.target_sets)
+            scores = [round(float(right[outputs[0]]), 2) for outputs in task.target_sets]
             graph = mf.analysis.correlation_adjacency(states.detach())
             q = mf.analysis.modularity(graph, mf.analysis.halves(units)).normalised
             print(f"pass {step}: accuracy {scores}; MI {mi:.2f} nats; Q_cor {q:.3f}", flush=True)
