@@ -34,6 +34,8 @@ def development_figure(run: RunData) -> Figure:
         axes.set_title(label.replace("{score}", run.task["score"]), fontsize=8.5)
         if name != "accuracy":
             zero_line(axes)
+        elif run.task["score"] != "accuracy":
+            axes.set_ylim(max(-0.5, axes.get_ylim()[0]), 1.02)  # R² begins far below zero
     low, high = (f(panels[i].get_ylim()[j] for i in (0, 1)) for j, f in ((0, min), (1, max)))
     for axes in panels[:2]:
         axes.set_ylim(low, high)  # one scale: they are compared
