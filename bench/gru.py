@@ -11,7 +11,7 @@ import os
 import torch
 from torch import Tensor
 
-from bench._harness import Comparison, compare, peak_extra_memory, save
+from bench._harness import Comparison, compare, save
 from midiff_fast import functional
 from midiff_fast._memory import freed_memory_kept
 
@@ -53,7 +53,6 @@ def main() -> list[Comparison]:
         forward = compare(
             "GRU, forward", fused, of_torch, close, shape=shape, opponent_name="torch.nn.GRU"
         )
-    memory = peak_extra_memory(lambda: gradients(fused()))
     both = compare(
         "GRU, forward + backward",
         lambda: gradients(fused()),
@@ -61,7 +60,6 @@ def main() -> list[Comparison]:
         all_close,
         shape=shape,
         opponent_name="torch.nn.GRU",
-        notes={} if memory is None else {"fused memory": f"{memory / 2**30:.2f} GiB"},
     )
     return [forward, both]
 
