@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..nn.network import Network, make_network
+from ..nn.network import NETWORKS, Network, make_network
 from ..ops import random as keyed
 from ..ops.random import Purpose
 from ..runs import Member, RunConfig
@@ -61,7 +61,7 @@ class Activity(NamedTuple):
 
 def weight_names(config: RunConfig) -> list[str]:
     """The weights that a snapshot holds, by their names on disk."""
-    return list(_network(config, 1, 1, 1).weights())
+    return list(NETWORKS[config.model.cell].weight_names())
 
 
 def _network(config: RunConfig, inputs: int, outputs: int, members: int) -> Network:
@@ -160,4 +160,4 @@ class Replay:
 
     def rates(self, states: Tensor) -> Tensor:
         """What mutual information is measured of: tanh of a leaky RNN's states, a GRU's states."""
-        return torch.tanh(states) if self.config.model.cell == "leaky" else states
+        return NETWORKS[self.config.model.cell].rates(states)

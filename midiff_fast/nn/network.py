@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -18,11 +18,18 @@ from .recurrent import Keep
 class Network(nn.Module, ABC):
     """An ensemble of E recurrent networks of one kind, each with a linear readout of its rates."""
 
+    rnn: LeakyRNN | GRU
     readout: Readout
+    recurrent_names: ClassVar[tuple[str, ...]]  # of the recurrence's weights, as on disk
 
-    @abstractmethod
+    @classmethod
+    def weight_names(cls) -> tuple[str, ...]:
+        """The names of all ``weights``."""
+        return (*cls.recurrent_names, "weight_out", "bias_out")
+
     def recurrent_weights(self) -> dict[str, nn.Parameter]:
         """The weights of the recurrence by the names they have on disk, each [E, …]."""
+        return {name: self.rnn.get_parameter(f"{name}_l0") for name in self.recurrent_names}
 
     @abstractmethod
     def states(self, input: Tensor, initial: Tensor, noise: Tensor | None) -> Tensor:
@@ -32,8 +39,9 @@ class Network(nn.Module, ABC):
     def last_state(self, input: Tensor, initial: Tensor, noise: Tensor | None) -> Tensor:
         """The last of the ``states`` only: [E, B, N]."""
 
+    @staticmethod
     @abstractmethod
-    def rates(self, states: Tensor) -> Tensor:
+    def rates(states: Tensor) -> Tensor:
         """What mutual information is measured of, and what is read out: [..., N] both."""
 
     @abstractmethod
@@ -63,6 +71,9 @@ class LeakyNetwork(Network):
         backend: "auto", "fused" or "eager".
     """
 
+    rnn: LeakyRNN
+    recurrent_names = ("weight_ih", "weight_hh", "bias")
+
     def __init__(
         self,
         inputs: int,
@@ -79,13 +90,6 @@ class LeakyNetwork(Network):
         )
         self.readout = Readout(units, outputs, ensemble=ensemble)
 
-    def recurrent_weights(self) -> dict[str, nn.Parameter]:
-        return {
-            "weight_ih": self.rnn.weight_ih_l0,
-            "weight_hh": self.rnn.weight_hh_l0,
-            "bias": self.rnn.bias_l0,
-        }
-
     def states(self, input: Tensor, initial: Tensor, noise: Tensor | None) -> Tensor:
         states: Tensor = self.rnn(input, initial, noise)[0]
         return states
@@ -94,7 +98,8 @@ class LeakyNetwork(Network):
         last: Tensor = self.rnn(input, initial, noise, keep="last")[1]
         return last
 
-    def rates(self, states: Tensor) -> Tensor:
+    @staticmethod
+    def rates(states: Tensor) -> Tensor:
         return torch.tanh(states)
 
     @torch.no_grad()
@@ -112,6 +117,9 @@ class GRUNetwork(Network):
         backend: "auto", "fused" or "eager".
     """
 
+    rnn: GRU
+    recurrent_names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+
     def __init__(
         self,
         inputs: int,
@@ -125,17 +133,14 @@ class GRUNetwork(Network):
         self.rnn = GRU(inputs, units, batch_first=True, ensemble=ensemble, backend=backend)
         self.readout = Readout(units, outputs, rates="identity", ensemble=ensemble)
 
-    def recurrent_weights(self) -> dict[str, nn.Parameter]:
-        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-        return {name: self.rnn.get_parameter(f"{name}_l0") for name in names}
-
     def states(self, input: Tensor, initial: Tensor, noise: Tensor | None) -> Tensor:
         return self._run(input, initial, noise, keep="all")
 
     def last_state(self, input: Tensor, initial: Tensor, noise: Tensor | None) -> Tensor:
         return self._run(input, initial, noise, keep="last")
 
-    def rates(self, states: Tensor) -> Tensor:
+    @staticmethod
+    def rates(states: Tensor) -> Tensor:
         return states
 
     @torch.no_grad()
@@ -155,6 +160,10 @@ class GRUNetwork(Network):
             raise ValueError("noise: a GRU has no state noise")
         weights = self.recurrent_weights().values()
         return gru_cell(input, initial, *weights, keep=keep, backend=self.rnn.backend)
+
+
+NETWORKS: dict[str, type[Network]] = {"leaky": LeakyNetwork, "gru": GRUNetwork}
+"""The kind of network of each cell that a configuration names."""
 
 
 def make_network(

@@ -22,7 +22,7 @@ def column_names(outputs: int) -> list[str]:
         *(f"accuracy_{output + 1}" for output in range(outputs)),
         "task_loss",
         "decay_loss",
-        "mi_critic",  # nats, in the last critic step of the epoch
+        "mi_critic",  # nats, in the last critic step before each model pass
         "mi_model",  # nats, in the model step
         "seconds",  # wall-clock time of the epoch, of the whole ensemble
     ]
