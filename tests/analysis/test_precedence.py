@@ -91,9 +91,17 @@ def test_interval_of_the_median_against_scipy() -> None:
     found = analysis.precedence(EPOCHS, functional, structural, 0.3)
     functional_onsets = np.array(found.functional_onsets, dtype=float)
     differences = np.array(found.structural_onsets, dtype=float) - functional_onsets
-    expected = stats.bootstrap((differences,), np.median, method="percentile").confidence_interval
+    medians = stats.bootstrap(
+        (differences,), np.median, method="percentile", random_state=np.random.default_rng(4)
+    ).bootstrap_distribution
     assert found.interval is not None
-    np.testing.assert_allclose(found.interval, expected, atol=0.5)
+    # A resampled median jumps from one onset to the next, so an end of the interval may too: what
+    # has to agree is how many resampled medians lie beyond it, 2.5 % on either side.
+    low, high = found.interval
+    assert np.mean(medians < low) <= 0.03
+    assert np.mean(medians <= low + 1e-9) >= 0.02
+    assert np.mean(medians > high) <= 0.03
+    assert np.mean(medians >= high - 1e-9) >= 0.02
 
 
 def test_sweep_covers_the_range_and_keeps_every_run() -> None:
