@@ -1,0 +1,275 @@
+// A CUDA device in one thread: runs a kernel's source as it stands, with fibers for its threads.
+//
+// Include before the kernel's header. It knows blocks, block and warp barriers, shuffles, votes,
+// dynamic shared memory and asynchronous copies. Blocks run one after the other. Between two
+// barriers the threads run one after the other, in the order a test chooses: what depends on it is a
+// race. Shared memory starts as NaN bytes and, like the tensors around it, is watched by the address
+// sanitizer. Asynchronous copies arrive when they are waited for, at the latest possible moment.
+#pragma once
+
+#include <ucontext.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#define MF_EMULATED_CUDA 1
+
+#define __global__
+#define __device__
+#define __host__
+#define __forceinline__ inline __attribute__((always_inline))
+#define __launch_bounds__(...)
+#define __restrict__ __restrict
+#define __shared__ static_assert(false, "kernels use shared_memory<T>()");
+
+struct dim3 {
+  unsigned x = 1, y = 1, z = 1;
+};
+
+namespace midiff::emulated {
+
+enum class Order { kForward, kBackward, kShuffled };
+
+struct Fiber {
+  enum class State { kReady, kAtBlockBarrier, kAtWarpBarrier, kDone };
+  struct Copy {
+    void* to;
+    const void* from;
+    int bytes;
+  };
+  ucontext_t context;
+  std::unique_ptr<unsigned char[]> stack;
+  State state = State::kReady;
+  dim3 thread;
+  uint64_t exchange = 0;  // what the thread shows to its warp
+  uint64_t received[32];  // what its warp showed
+  unsigned reached = 0;   // lanes that took part
+  std::vector<std::vector<Copy>> groups = {{}};  // asynchronous copies; the last group is open
+};
+
+struct Block {
+  dim3 grid, block, index;
+  std::vector<Fiber> fibers;
+  std::vector<unsigned char> shared;
+  ucontext_t scheduler;
+  Fiber* running = nullptr;
+  std::function<void()> kernel;
+};
+
+inline Block* current = nullptr;
+
+inline void fail(const char* message) {
+  std::fprintf(stderr, "emulated device: %s\n", message);
+  std::exit(1);
+}
+
+inline void enter() {
+  Block& block = *current;
+  block.kernel();
+  block.running->state = Fiber::State::kDone;
+  swapcontext(&block.running->context, &block.scheduler);
+}
+
+inline void wait(Fiber::State state) {
+  Block& block = *current;
+  block.running->state = state;
+  swapcontext(&block.running->context, &block.scheduler);
+}
+
+// Lets the warps go on whose live lanes have all arrived; every lane gets what the others show.
+inline bool release_warps(Block& block) {
+  bool any = false;
+  const size_t threads = block.fibers.size();
+  for (size_t first = 0; first < threads; first += 32) {
+    const size_t last = std::min(first + 32, threads);
+    unsigned reached = 0;
+    bool ready = true;
+    for (size_t i = first; i < last; ++i) {
+      const Fiber::State state = block.fibers[i].state;
+      if (state == Fiber::State::kAtWarpBarrier) reached |= 1u << (i - first);
+      ready = ready && (state == Fiber::State::kAtWarpBarrier || state == Fiber::State::kDone);
+    }
+    if (!ready || reached == 0) continue;
+    any = true;
+    for (size_t i = first; i < last; ++i) {
+      Fiber& fiber = block.fibers[i];
+      if (fiber.state != Fiber::State::kAtWarpBarrier) continue;
+      for (size_t j = first; j < last; ++j) fiber.received[j - first] = block.fibers[j].exchange;
+      fiber.reached = reached;
+      fiber.state = Fiber::State::kReady;
+    }
+  }
+  return any;
+}
+
+inline void run_block(Block& block, Order order) {
+  uint32_t random = 12345;
+  std::vector<Fiber*> turn;
+  for (Fiber& fiber : block.fibers) turn.push_back(&fiber);
+  if (order == Order::kBackward) std::reverse(turn.begin(), turn.end());
+  for (;;) {
+    if (order == Order::kShuffled)
+      for (size_t i = turn.size(); i > 1; --i) {
+        random = random * 1664525u + 1013904223u;
+        std::swap(turn[i - 1], turn[(random >> 8) % i]);
+      }
+    bool ran = false;
+    for (Fiber* fiber : turn) {
+      if (fiber->state != Fiber::State::kReady) continue;
+      ran = true;
+      block.running = fiber;
+      swapcontext(&block.scheduler, &fiber->context);
+    }
+    if (release_warps(block) || ran) continue;
+    size_t waiting = 0, done = 0;
+    for (const Fiber& fiber : block.fibers) {
+      waiting += fiber.state == Fiber::State::kAtBlockBarrier;
+      done += fiber.state == Fiber::State::kDone;
+    }
+    if (done == block.fibers.size()) return;
+    if (waiting + done != block.fibers.size()) fail("some lanes of a warp never reach its barrier");
+    for (Fiber& fiber : block.fibers)
+      if (fiber.state == Fiber::State::kAtBlockBarrier) fiber.state = Fiber::State::kReady;
+  }
+}
+
+// kernel(arguments...) on grid × threads with `shared_bytes` of dynamic shared memory.
+template <class... Parameters, class... Arguments>
+void launch(void (*kernel)(Parameters...), dim3 grid, dim3 threads, size_t shared_bytes,
+            Order order, const Arguments&... arguments) {
+  constexpr size_t kStack = 256 << 10;
+  const unsigned count = threads.x * threads.y * threads.z;
+  if (count == 0 || count > 1024) fail("a block has 1 to 1,024 threads");
+  if (shared_bytes > 227 * 1024) fail("a block has at most 227 KB of shared memory");
+  Block block;
+  block.grid = grid;
+  block.block = threads;
+  block.fibers.resize(count);
+  for (Fiber& fiber : block.fibers) fiber.stack = std::make_unique<unsigned char[]>(kStack);
+  block.kernel = [&] { kernel(arguments...); };
+  current = &block;
+  for (block.index.z = 0; block.index.z < grid.z; ++block.index.z)
+    for (block.index.y = 0; block.index.y < grid.y; ++block.index.y)
+      for (block.index.x = 0; block.index.x < grid.x; ++block.index.x) {
+        block.shared.assign(shared_bytes, 0xFF);
+        for (unsigned i = 0; i < count; ++i) {
+          Fiber& fiber = block.fibers[i];
+          fiber.state = Fiber::State::kReady;
+          fiber.groups = {{}};
+          fiber.thread = {i % threads.x, i / threads.x % threads.y, i / threads.x / threads.y};
+          getcontext(&fiber.context);
+          fiber.context.uc_stack.ss_sp = fiber.stack.get();
+          fiber.context.uc_stack.ss_size = kStack;
+          fiber.context.uc_link = nullptr;
+          makecontext(&fiber.context, &enter, 0);
+        }
+        run_block(block, order);
+      }
+  current = nullptr;
+}
+
+// All lanes of a warp meet; each gets what lane source(lane) of a `width`-wide group shows.
+template <class T, class Source>
+T exchange(T value, int width, const Source& source) {
+  static_assert(sizeof(T) <= 8);
+  Fiber& fiber = *current->running;
+  const unsigned lane = static_cast<unsigned>(&fiber - current->fibers.data()) % 32;
+  fiber.exchange = 0;
+  std::memcpy(&fiber.exchange, &value, sizeof(T));
+  wait(Fiber::State::kAtWarpBarrier);
+  const int group = static_cast<int>(lane) / width * width;
+  const int from = source(static_cast<int>(lane) - group);
+  if (from < 0 || from >= width) return value;
+  if (!(fiber.reached >> (group + from) & 1)) fail("a shuffle from a lane that is not there");
+  T result;
+  std::memcpy(&result, &fiber.received[group + from], sizeof(T));
+  return result;
+}
+
+}  // namespace midiff::emulated
+
+#define threadIdx (::midiff::emulated::current->running->thread)
+#define blockIdx (::midiff::emulated::current->index)
+#define blockDim (::midiff::emulated::current->block)
+#define gridDim (::midiff::emulated::current->grid)
+
+inline void __syncthreads() {
+  midiff::emulated::wait(midiff::emulated::Fiber::State::kAtBlockBarrier);
+}
+inline void __syncwarp(unsigned = 0xFFFFFFFFu) {
+  midiff::emulated::wait(midiff::emulated::Fiber::State::kAtWarpBarrier);
+}
+template <class T>
+T __shfl_sync(unsigned, T value, int lane, int width = 32) {
+  return midiff::emulated::exchange(value, width, [=](int) { return lane % width; });
+}
+template <class T>
+T __shfl_xor_sync(unsigned, T value, int mask, int width = 32) {
+  return midiff::emulated::exchange(value, width, [=](int own) { return own ^ mask; });
+}
+template <class T>
+T __shfl_down_sync(unsigned, T value, int distance, int width = 32) {
+  return midiff::emulated::exchange(value, width, [=](int own) { return own + distance; });
+}
+template <class T>
+T __shfl_up_sync(unsigned, T value, int distance, int width = 32) {
+  return midiff::emulated::exchange(value, width, [=](int own) { return own - distance; });
+}
+inline unsigned __ballot_sync(unsigned, int predicate) {
+  midiff::emulated::Fiber& fiber = *midiff::emulated::current->running;
+  fiber.exchange = predicate != 0;
+  midiff::emulated::wait(midiff::emulated::Fiber::State::kAtWarpBarrier);
+  unsigned votes = 0;
+  for (int lane = 0; lane < 32; ++lane)
+    if (fiber.reached >> lane & 1) votes |= static_cast<unsigned>(fiber.received[lane]) << lane;
+  return votes;
+}
+inline unsigned __popc(unsigned value) {
+  return static_cast<unsigned>(__builtin_popcount(value));
+}
+template <class T>
+T __ldg(const T* pointer) {
+  return *pointer;
+}
+
+struct float2 {
+  float x, y;
+};
+struct alignas(16) float4 {
+  float x, y, z, w;
+};
+
+namespace midiff::cuda {
+
+template <class T>
+T* shared_memory() {
+  return reinterpret_cast<T*>(emulated::current->shared.data());
+}
+
+template <int bytes>
+void copy_async(void* shared, const void* global) {
+  const auto aligned = [](const void* p) { return reinterpret_cast<uintptr_t>(p) % bytes == 0; };
+  if (!aligned(shared) || !aligned(global)) emulated::fail("a copy that is not aligned to its size");
+  emulated::current->running->groups.back().push_back({shared, global, bytes});
+}
+
+inline void commit_copies() { emulated::current->running->groups.emplace_back(); }
+
+template <int pending>
+void wait_copies() {
+  auto& groups = emulated::current->running->groups;
+  while (groups.size() > pending + 1) {
+    for (const auto& copy : groups.front())
+      std::memcpy(copy.to, copy.from, static_cast<size_t>(copy.bytes));
+    groups.erase(groups.begin());
+  }
+}
+
+}  // namespace midiff::cuda
