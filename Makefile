@@ -69,7 +69,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 # behaviour sanitizers.
 SANITIZE := build/sanitize
 CXX ?= c++
-CXXFLAGS_SANITIZE := -std=c++17 -O1 -g1 -fno-omit-frame-pointer -Wall -Wextra -Werror -I. \
+CXXFLAGS_SANITIZE := -std=c++17 -O1 -g1 -fno-omit-frame-pointer -Wall -Wextra -Wno-unknown-pragmas -Werror -I. \
   -fsanitize=address,undefined -fno-sanitize-recover=all
 KERNELS := $(addprefix $(SANITIZE)/,avx512.o avx2.o baseline.o kernels.o)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -112,6 +113,25 @@ def test_build_info() -> None:
     assert info["instruction_set"] in ("avx512", "avx2", "baseline")
     assert info["torch_target"] == "2.10"
     assert info["instruction_set"] in _load.reason
+
+
+@needs_compiled
+@pytest.mark.skipif(
+    importlib.util.find_spec("midiff_fast._C_cuda") is None, reason="the CUDA ops are not built"
+)
+def test_the_cuda_library_loads_beside_any_torch() -> None:
+    """All its symbols are found, also those of kernels, with a torch that has no CUDA."""
+    code = """
+import json, os, sys
+import torch
+import midiff_fast._C
+sys.setdlopenflags(os.RTLD_NOW)
+import midiff_fast._C_cuda
+print(json.dumps(midiff_fast._C_cuda.build_info()))
+"""
+    info = json.loads(run(code))
+    assert set(info) == {"architectures", "cuda"}
+    assert info["architectures"].split()
 
 
 @needs_compiled

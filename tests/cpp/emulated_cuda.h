@@ -2,9 +2,10 @@
 //
 // Include before the kernel's header. It knows blocks, block and warp barriers, shuffles, votes,
 // dynamic shared memory and asynchronous copies. Blocks run one after the other. Between two
-// barriers the threads run one after the other, in the order a test chooses: what depends on it is a
-// race. Shared memory starts as NaN bytes and, like the tensors around it, is watched by the address
-// sanitizer. Asynchronous copies arrive when they are waited for, at the latest possible moment.
+// barriers the threads run one after the other, in the order a test chooses: what depends on it is
+// a race. Shared memory starts as NaN bytes and, like the tensors around it, is watched by the
+// address sanitizer. Asynchronous copies arrive when they are waited for, at the latest possible
+// moment.
 #pragma once
 
 #include <ucontext.h>
@@ -45,12 +46,12 @@ struct Fiber {
     int bytes;
   };
   ucontext_t context;
-  std::unique_ptr<unsigned char[]> stack;
+  unsigned char* stack = nullptr;
   State state = State::kReady;
   dim3 thread;
-  uint64_t exchange = 0;  // what the thread shows to its warp
-  uint64_t received[32];  // what its warp showed
-  unsigned reached = 0;   // lanes that took part
+  uint64_t exchange = 0;                         // what the thread shows to its warp
+  uint64_t received[32];                         // what its warp showed
+  unsigned reached = 0;                          // lanes that took part
   std::vector<std::vector<Copy>> groups = {{}};  // asynchronous copies; the last group is open
 };
 
@@ -64,6 +65,7 @@ struct Block {
 };
 
 inline Block* current = nullptr;
+inline constexpr size_t kStack = 128 << 10;
 
 inline void fail(const char* message) {
   std::fprintf(stderr, "emulated device: %s\n", message);
@@ -140,11 +142,31 @@ inline void run_block(Block& block, Order order) {
   }
 }
 
+// The stack of a thread, kept from launch to launch and not cleared.
+inline unsigned char* stack_of(unsigned number) {
+  static std::vector<std::unique_ptr<unsigned char[]>> stacks;
+  while (stacks.size() <= number) stacks.emplace_back(new unsigned char[kStack]);
+  return stacks[number].get();
+}
+
+// Puts one thread at the beginning of the kernel.
+__attribute__((noinline)) inline void start(Block& block, unsigned number) {
+  Fiber& fiber = block.fibers[number];
+  fiber.state = Fiber::State::kReady;
+  fiber.groups = {{}};
+  const unsigned x = block.block.x, y = block.block.y;
+  fiber.thread = {number % x, number / x % y, number / x / y};
+  if (getcontext(&fiber.context) != 0) fail("no context");
+  fiber.context.uc_stack.ss_sp = fiber.stack;
+  fiber.context.uc_stack.ss_size = kStack;
+  fiber.context.uc_link = nullptr;
+  makecontext(&fiber.context, &enter, 0);
+}
+
 // kernel(arguments...) on grid × threads with `shared_bytes` of dynamic shared memory.
 template <class... Parameters, class... Arguments>
 void launch(void (*kernel)(Parameters...), dim3 grid, dim3 threads, size_t shared_bytes,
             Order order, const Arguments&... arguments) {
-  constexpr size_t kStack = 256 << 10;
   const unsigned count = threads.x * threads.y * threads.z;
   if (count == 0 || count > 1024) fail("a block has 1 to 1,024 threads");
   if (shared_bytes > 227 * 1024) fail("a block has at most 227 KB of shared memory");
@@ -152,24 +174,14 @@ void launch(void (*kernel)(Parameters...), dim3 grid, dim3 threads, size_t share
   block.grid = grid;
   block.block = threads;
   block.fibers.resize(count);
-  for (Fiber& fiber : block.fibers) fiber.stack = std::make_unique<unsigned char[]>(kStack);
+  for (unsigned i = 0; i < count; ++i) block.fibers[i].stack = stack_of(i);
   block.kernel = [&] { kernel(arguments...); };
   current = &block;
   for (block.index.z = 0; block.index.z < grid.z; ++block.index.z)
     for (block.index.y = 0; block.index.y < grid.y; ++block.index.y)
       for (block.index.x = 0; block.index.x < grid.x; ++block.index.x) {
         block.shared.assign(shared_bytes, 0xFF);
-        for (unsigned i = 0; i < count; ++i) {
-          Fiber& fiber = block.fibers[i];
-          fiber.state = Fiber::State::kReady;
-          fiber.groups = {{}};
-          fiber.thread = {i % threads.x, i / threads.x % threads.y, i / threads.x / threads.y};
-          getcontext(&fiber.context);
-          fiber.context.uc_stack.ss_sp = fiber.stack.get();
-          fiber.context.uc_stack.ss_size = kStack;
-          fiber.context.uc_link = nullptr;
-          makecontext(&fiber.context, &enter, 0);
-        }
+        for (unsigned i = 0; i < count; ++i) start(block, i);
         run_block(block, order);
       }
   current = nullptr;
@@ -231,9 +243,7 @@ inline unsigned __ballot_sync(unsigned, int predicate) {
     if (fiber.reached >> lane & 1) votes |= static_cast<unsigned>(fiber.received[lane]) << lane;
   return votes;
 }
-inline unsigned __popc(unsigned value) {
-  return static_cast<unsigned>(__builtin_popcount(value));
-}
+inline unsigned __popc(unsigned value) { return static_cast<unsigned>(__builtin_popcount(value)); }
 template <class T>
 T __ldg(const T* pointer) {
   return *pointer;
@@ -256,7 +266,8 @@ T* shared_memory() {
 template <int bytes>
 void copy_async(void* shared, const void* global) {
   const auto aligned = [](const void* p) { return reinterpret_cast<uintptr_t>(p) % bytes == 0; };
-  if (!aligned(shared) || !aligned(global)) emulated::fail("a copy that is not aligned to its size");
+  if (!aligned(shared) || !aligned(global))
+    emulated::fail("a copy that is not aligned to its size");
   emulated::current->running->groups.back().push_back({shared, global, bytes});
 }
 

@@ -1,0 +1,295 @@
+// The leaky tanh RNN on the device: one block steps one sequence from its first step to its last.
+//
+// Resident kernels (float32, up to 256 units): weights stay on chip, the state in registers, one
+// barrier a step; of the memory, only the states are waited for by no one. Up to 64 units a single
+// warp does it, and its barrier costs nothing to speak of. What a step reads from memory is asked
+// for a few steps before.
+//
+// Plain kernels: any size, float64 for checks; weights come through the caches.
+#pragma once
+
+#include <cstdint>
+
+#include "csrc/cuda/activations.cuh"
+#include "csrc/cuda/device.cuh"
+#include "csrc/cuda/leaky_tasks.h"
+#include "csrc/cuda/resident_product.cuh"
+#include "csrc/cuda/weight_sums.cuh"
+
+namespace midiff::cuda {
+
+// The vector of a step: rates [N], inputs [I], 1 for the bias. Grid: (E·B).
+template <class Shape>
+__global__ void __launch_bounds__(Shape::kThreads, 1)
+    leaky_forward_resident(LeakyForwardTask<float> task) {
+  constexpr int U = Shape::kUnits, kAhead = Shape::kAhead;
+  const int64_t sequence = blockIdx.x, member = sequence / task.shape.batch;
+  const int64_t steps = task.shape.steps;
+  const int units = static_cast<int>(task.shape.units),
+            inputs = static_cast<int>(task.shape.inputs);
+  const int thread = static_cast<int>(threadIdx.x);
+  const float alpha = task.alpha, leak = 1.0f - task.alpha;
+  float* shared = shared_memory<float>();
+
+  ResidentProduct<Shape> product;
+  const float* weight_hh = task.weight_hh + member * units * units;
+  const float* weight_ih = task.weight_ih + member * units * inputs;
+  const float* bias = task.bias + member * units;
+  product.load(shared, thread, units, units + inputs + 1, [&](int unit, int column) {
+    if (column < units) return alpha * weight_hh[unit * units + column];
+    if (column < units + inputs) return alpha * weight_ih[unit * inputs + column - units];
+    return alpha * bias[unit];
+  });
+
+  const float* input = task.input + sequence * steps * inputs;
+  const float* noise = task.noise ? task.noise + sequence * steps * units : nullptr;
+  float* states = task.states ? task.states + sequence * steps * units : nullptr;
+  const bool has_input = thread < inputs;
+  const bool first_of_group = product.part == 0;
+  int unit[U];
+  bool live[U];
+  float state[U];
+#pragma unroll
+  for (int k = 0; k < U; ++k) {
+    unit[k] = product.unit_of(k);
+    live[k] = unit[k] < units;
+    state[k] = live[k] ? task.h0[sequence * units + unit[k]] : 0.0f;
+  }
+
+  float next_input[kAhead], next_noise[kAhead][U];
+  const auto fetch = [&](int slot, int64_t step) {
+    const bool inside = step < steps;
+    next_input[slot] = inside && has_input ? input[step * inputs + thread] : 0.0f;
+#pragma unroll
+    for (int k = 0; k < U; ++k)
+      next_noise[slot][k] = inside && noise && live[k] ? noise[step * units + unit[k]] : 0.0f;
+  };
+#pragma unroll
+  for (int slot = 0; slot < kAhead; ++slot) fetch(slot, slot);
+
+  product.barrier();  // the vectors are zero, the shared weights there
+  if (thread < 2) shared[thread * Shape::kVector + Shape::place(units + inputs)] = 1.0f;
+
+  for (int64_t first = 0; first < steps; first += kAhead) {
+#pragma unroll
+    for (int slot = 0; slot < kAhead; ++slot) {
+      const int64_t step = first + slot;
+      if (step >= steps) break;
+      float* vector = shared + (slot % 2) * Shape::kVector;
+#pragma unroll
+      for (int k = 0; k < U; ++k) {
+        const float rate = tanh_of(state[k]);
+        if (first_of_group && live[k]) vector[Shape::place(unit[k])] = rate;
+      }
+      if (has_input) vector[Shape::place(units + thread)] = next_input[slot];
+      product.barrier();
+      float drive[U];
+      product.times(vector, drive);
+#pragma unroll
+      for (int k = 0; k < U; ++k) {
+        state[k] = leaky_forward(state[k], drive[k], next_noise[slot][k], leak);
+        if (states && first_of_group && live[k]) states[step * units + unit[k]] = state[k];
+      }
+      fetch(slot, step + kAhead);
+    }
+  }
+
+#pragma unroll
+  for (int k = 0; k < U; ++k)
+    if (task.last && first_of_group && live[k]) task.last[sequence * units + unit[k]] = state[k];
+}
+
+// Grid: (E·B).
+template <class Shape>
+__global__ void __launch_bounds__(Shape::kThreads, 1)
+    leaky_backward_resident(LeakyBackwardTask<float> task) {
+  constexpr int U = Shape::kUnits, kAhead = Shape::kAhead;
+  const int64_t sequence = blockIdx.x, member = sequence / task.shape.batch;
+  const int64_t steps = task.shape.steps;
+  const int units = static_cast<int>(task.shape.units);
+  const int thread = static_cast<int>(threadIdx.x);
+  const float alpha = task.alpha, leak = 1.0f - task.alpha;
+  float* shared = shared_memory<float>();
+
+  ResidentProduct<Shape> product;
+  const float* weight_hh = task.weight_hh + member * units * units;
+  product.load(shared, thread, units, units,
+               [&](int unit, int column) { return alpha * weight_hh[column * units + unit]; });
+
+  const float* grad_states = task.grad_states + sequence * steps * units;
+  const float* states = task.states + sequence * steps * units;
+  const float* h0 = task.h0 + sequence * units;
+  float* grad_noise = task.grad_noise + sequence * steps * units;
+  const bool first_of_group = product.part == 0;
+  int unit[U];
+  bool live[U];
+  float grad[U];  // of the state after the step at hand
+#pragma unroll
+  for (int k = 0; k < U; ++k) {
+    unit[k] = product.unit_of(k);
+    live[k] = unit[k] < units;
+    grad[k] = steps > 0 && live[k] ? grad_states[(steps - 1) * units + unit[k]] : 0.0f;
+  }
+
+  // Of the state before a step: itself, and what the loss says about it.
+  float next_state[kAhead][U], next_grad[kAhead][U];
+  const auto fetch = [&](int slot, int64_t step) {
+#pragma unroll
+    for (int k = 0; k < U; ++k) {
+      next_state[slot][k] = 0.0f;
+      next_grad[slot][k] = 0.0f;
+      if (step < 0 || !live[k]) continue;
+      const int64_t before = (step - 1) * units + unit[k];
+      next_state[slot][k] = step > 0 ? states[before] : h0[unit[k]];
+      if (step > 0) next_grad[slot][k] = grad_states[before];
+    }
+  };
+#pragma unroll
+  for (int slot = 0; slot < kAhead; ++slot) fetch(slot, steps - 1 - slot);
+  product.barrier();  // the vectors are zero, the shared weights there
+
+  for (int64_t first = steps - 1; first >= 0; first -= kAhead) {
+#pragma unroll
+    for (int slot = 0; slot < kAhead; ++slot) {
+      const int64_t step = first - slot;
+      if (step < 0) break;
+      float* vector = shared + (slot % 2) * Shape::kVector;
+#pragma unroll
+      for (int k = 0; k < U; ++k) {
+        if (!first_of_group || !live[k]) continue;
+        vector[Shape::place(unit[k])] = grad[k];
+        grad_noise[step * units + unit[k]] = grad[k];
+      }
+      product.barrier();
+      float feedback[U];
+      product.times(vector, feedback);
+#pragma unroll
+      for (int k = 0; k < U; ++k)
+        grad[k] = leaky_backward(grad[k], tanh_of(next_state[slot][k]), feedback[k],
+                                 next_grad[slot][k], leak);
+      fetch(slot, step - kAhead);
+    }
+  }
+
+#pragma unroll
+  for (int k = 0; k < U; ++k)
+    if (task.grad_h0 && first_of_group && live[k])
+      task.grad_h0[sequence * units + unit[k]] = grad[k];
+}
+
+// Shared memory of the plain kernels: two vectors of the step and the state, [units] each.
+template <class T>
+MF_HD int64_t leaky_plain_shared_bytes(int64_t units) {
+  return 3 * units * static_cast<int64_t>(sizeof(T));
+}
+
+// Grid: (E·B).
+template <class T>
+__global__ void leaky_forward_plain(LeakyForwardTask<T> task) {
+  const int64_t sequence = blockIdx.x, member = sequence / task.shape.batch;
+  const auto [members, batch, steps, inputs, units] = task.shape;
+  const T leak = 1 - task.alpha;
+  T* rates = shared_memory<T>();  // [2, units], in turns
+  T* state = rates + 2 * units;   // [units]
+  const T* weight_hh = task.weight_hh + member * units * units;
+  const T* weight_ih = task.weight_ih + member * units * inputs;
+  for (int64_t unit = threadIdx.x; unit < units; unit += blockDim.x)
+    state[unit] = task.h0[sequence * units + unit];
+  for (int64_t step = 0; step < steps; ++step) {
+    const int64_t row = sequence * steps + step;
+    T* vector = rates + step % 2 * units;
+    for (int64_t unit = threadIdx.x; unit < units; unit += blockDim.x)
+      vector[unit] = tanh_of(state[unit]);
+    __syncthreads();
+    for (int64_t unit = threadIdx.x; unit < units; unit += blockDim.x) {
+      T drive = task.bias[member * units + unit];
+      for (int64_t i = 0; i < inputs; ++i)
+        drive += weight_ih[unit * inputs + i] * task.input[row * inputs + i];
+      for (int64_t other = 0; other < units; ++other)
+        drive += weight_hh[unit * units + other] * vector[other];
+      const T noise = task.noise ? task.noise[row * units + unit] : T(0);
+      state[unit] = leaky_forward(state[unit], task.alpha * drive, noise, leak);
+      if (task.states) task.states[row * units + unit] = state[unit];
+    }
+  }
+  for (int64_t unit = threadIdx.x; task.last && unit < units; unit += blockDim.x)
+    task.last[sequence * units + unit] = state[unit];
+}
+
+// Grid: (E·B).
+template <class T>
+__global__ void leaky_backward_plain(LeakyBackwardTask<T> task) {
+  const int64_t sequence = blockIdx.x, member = sequence / task.shape.batch;
+  const int64_t steps = task.shape.steps, units = task.shape.units;
+  const T leak = 1 - task.alpha;
+  T* vectors = shared_memory<T>();  // [2, units], in turns
+  T* grad = vectors + 2 * units;    // [units]
+  const T* weight_hh = task.weight_hh + member * units * units;
+  for (int64_t unit = threadIdx.x; unit < units; unit += blockDim.x)
+    grad[unit] = steps > 0 ? task.grad_states[(sequence * steps + steps - 1) * units + unit] : T(0);
+  for (int64_t step = steps - 1; step >= 0; --step) {
+    const int64_t row = sequence * steps + step;
+    T* vector = vectors + step % 2 * units;
+    for (int64_t unit = threadIdx.x; unit < units; unit += blockDim.x) {
+      vector[unit] = grad[unit];
+      task.grad_noise[row * units + unit] = grad[unit];
+    }
+    __syncthreads();
+    for (int64_t unit = threadIdx.x; unit < units; unit += blockDim.x) {
+      T feedback = 0;
+      for (int64_t other = 0; other < units; ++other)
+        feedback += weight_hh[other * units + unit] * vector[other];
+      const T before =
+          step > 0 ? task.states[(row - 1) * units + unit] : task.h0[sequence * units + unit];
+      const T grad_before = step > 0 ? task.grad_states[(row - 1) * units + unit] : T(0);
+      grad[unit] =
+          leaky_backward(grad[unit], tanh_of(before), task.alpha * feedback, grad_before, leak);
+    }
+  }
+  for (int64_t unit = threadIdx.x; task.grad_h0 && unit < units; unit += blockDim.x)
+    task.grad_h0[sequence * units + unit] = grad[unit];
+}
+
+// A thread per number of grad_input: [E, B, T, I].
+template <class T>
+__global__ void __launch_bounds__(256) leaky_input_gradient(LeakyGradientTask<T> task) {
+  const auto [members, batch, steps, inputs, units] = task.shape;
+  const int64_t i = static_cast<int64_t>(blockIdx.x) * 256 + threadIdx.x;
+  const int64_t row = i / inputs, column = i % inputs;
+  if (row >= members * batch * steps) return;
+  const T* weight = task.weight_ih + row / (batch * steps) * units * inputs + column;
+  const T* grad = task.grad_noise + row * units;
+  T sum = 0;
+  for (int64_t unit = 0; unit < units; ++unit) sum += grad[unit] * weight[unit * inputs];
+  task.grad_input[i] = task.alpha * sum;
+}
+
+// The two sides of the weights' gradients, for weight_sums.cuh; rows are [B, T].
+template <class T>
+struct LeakyGradientRows {
+  LeakyGradientTask<T> task;
+
+  __device__ __forceinline__ T operator()(int64_t member, int64_t row, int unit) const {
+    const LeakyShape& shape = task.shape;
+    return task.grad_noise[(member * shape.batch * shape.steps + row) * shape.units + unit];
+  }
+};
+
+template <class T>
+struct LeakySourceRows {
+  LeakyGradientTask<T> task;
+
+  // Rates before the step, inputs, 1.
+  __device__ __forceinline__ T operator()(int64_t member, int64_t row, int column) const {
+    const LeakyShape& shape = task.shape;
+    const int64_t units = shape.units, all = member * shape.batch * shape.steps + row;
+    if (column == units + shape.inputs) return T(1);
+    if (column >= units) return task.input[all * shape.inputs + column - units];
+    const int64_t sequence = all / shape.steps;
+    const T state = all % shape.steps > 0 ? task.states[(all - 1) * units + column]
+                                          : task.h0[sequence * units + column];
+    return tanh_of(state);
+  }
+};
+
+}  // namespace midiff::cuda

@@ -1,0 +1,116 @@
+// The product of a recurrent step, W · s, with the matrix held by the block from the first step to
+// the last: in registers as far as they go, the rest in shared memory. The vector is in shared
+// memory, written by every thread's unit before the step's barrier.
+//
+// A unit (a row of W) belongs to a group of kSplit neighbouring lanes, each with its slice of the
+// columns; the group's sum is made by shuffles, in one fixed order.
+#pragma once
+
+#include <cstdint>
+
+#include "csrc/cuda/device.cuh"
+
+namespace midiff::cuda {
+
+// kUnits: units of a lane. kSplit: lanes of a unit. kRegisters, kShared: columns of a lane in
+// registers and in shared memory, multiples of 4. kThreads: lanes of a block.
+template <int kUnits_, int kSplit_, int kRegisters_, int kShared_, int kThreads_>
+struct ResidentShape {
+  static constexpr int kUnits = kUnits_, kSplit = kSplit_, kRegisters = kRegisters_,
+                       kShared = kShared_, kThreads = kThreads_;
+  static constexpr int kColumns = kRegisters + kShared;           // of a lane
+  static constexpr int kSlice = kColumns + (kSplit > 1 ? 4 : 0);  // slices begin in different banks
+  static constexpr int kGroups = kThreads / kSplit;
+  static constexpr int kMostUnits = kUnits * kGroups;
+  static constexpr int kMostColumns = kSplit * kColumns;
+  static constexpr int kVector = kSplit * kSlice;  // floats of one vector in shared memory
+  // Steps between asking for what a step reads and using it: 8 are some 700 ns, and a load takes up
+  // to 600. Large blocks step slower and have fewer registers. An even number: vectors take turns.
+  static constexpr int kAhead = kThreads > 256 ? 2 : 8;
+  // Two vectors, so that one barrier a step does, and the matrix's columns that found no register.
+  static constexpr int64_t kSharedBytes =
+      4 * (2 * kVector + static_cast<int64_t>(kShared) * kUnits * kThreads);
+
+  // Where column c of the vector lies.
+  static MF_HD int place(int column) { return column / kColumns * kSlice + column % kColumns; }
+};
+
+template <class Shape>
+struct ResidentProduct {
+  float weight[Shape::kUnits][Shape::kRegisters];
+  const float4* rest;  // [kUnits, kShared / 4, kThreads] in shared memory
+  int lane, part, group;
+
+  // matrix(unit, column): W, asked for units below `units` and columns below `columns` only. The
+  // caller puts a barrier between this and the first product.
+  template <class Matrix>
+  __device__ __forceinline__ void load(float* shared, int thread, int units, int columns,
+                                       const Matrix& matrix) {
+    lane = thread;
+    part = thread % Shape::kSplit;
+    group = thread / Shape::kSplit;
+    for (int i = thread; i < 2 * Shape::kVector; i += Shape::kThreads) shared[i] = 0.0f;
+    float* store = shared + 2 * Shape::kVector;
+    rest = reinterpret_cast<const float4*>(store);
+#pragma unroll
+    for (int k = 0; k < Shape::kUnits; ++k) {
+      const int unit = unit_of(k);
+#pragma unroll
+      for (int i = 0; i < Shape::kRegisters; ++i) {
+        const int column = part * Shape::kColumns + i;
+        weight[k][i] = unit < units && column < columns ? matrix(unit, column) : 0.0f;
+      }
+#pragma unroll 1
+      for (int i = 0; i < Shape::kShared; ++i) {
+        const int column = part * Shape::kColumns + Shape::kRegisters + i;
+        store[((k * (Shape::kShared / 4) + i / 4) * Shape::kThreads + thread) * 4 + i % 4] =
+            unit < units && column < columns ? matrix(unit, column) : 0.0f;
+      }
+    }
+  }
+
+  __device__ __forceinline__ int unit_of(int k) const { return group + k * Shape::kGroups; }
+
+  // out[k] = W[unit_of(k), :] · vector, the same in every lane of a group.
+  __device__ __forceinline__ void times(const float* vector, float (&out)[Shape::kUnits]) const {
+    constexpr int kChains = 4;  // sums side by side: an addition takes 4 cycles
+    float sums[Shape::kUnits][kChains] = {};
+    const float4* slice = reinterpret_cast<const float4*>(vector + part * Shape::kSlice);
+#pragma unroll
+    for (int i = 0; i < Shape::kRegisters / 4; ++i) {
+      const float4 s = slice[i];
+#pragma unroll
+      for (int k = 0; k < Shape::kUnits; ++k) {
+        sums[k][0] += weight[k][4 * i] * s.x;
+        sums[k][1] += weight[k][4 * i + 1] * s.y;
+        sums[k][2] += weight[k][4 * i + 2] * s.z;
+        sums[k][3] += weight[k][4 * i + 3] * s.w;
+      }
+    }
+#pragma unroll 2
+    for (int i = 0; i < Shape::kShared / 4; ++i) {
+      const float4 s = slice[Shape::kRegisters / 4 + i];
+#pragma unroll
+      for (int k = 0; k < Shape::kUnits; ++k) {
+        const float4 w = rest[(k * (Shape::kShared / 4) + i) * Shape::kThreads + lane];
+        sums[k][0] += w.x * s.x;
+        sums[k][1] += w.y * s.y;
+        sums[k][2] += w.z * s.z;
+        sums[k][3] += w.w * s.w;
+      }
+    }
+#pragma unroll
+    for (int k = 0; k < Shape::kUnits; ++k)
+      out[k] = group_sum<Shape::kSplit>((sums[k][0] + sums[k][1]) + (sums[k][2] + sums[k][3]));
+  }
+
+  // Orders the writes of a step before the reads of the next.
+  static __device__ __forceinline__ void barrier() {
+    if constexpr (Shape::kThreads == kWarp)
+      __syncwarp();
+    else
+      __syncthreads();
+  }
+};
+
+}  // namespace midiff::cuda

@@ -1,0 +1,46 @@
+// What the CUDA ops need of torch: the tensor's device made current, torch's stream on it, and
+// errors with the op's name.
+#pragma once
+
+#include <cuda_runtime_api.h>
+#include <torch/csrc/stable/accelerator.h>
+#include <torch/csrc/stable/tensor.h>
+
+#include <cstdint>
+
+#include "csrc/ops/checks.h"
+
+namespace midiff {
+
+// torch's current stream on a device.
+cudaStream_t current_stream(int32_t device);
+
+// While it lives, the device of `like` is the current one.
+class CudaCall {
+ public:
+  explicit CudaCall(const Tensor& like)
+      : device_(like.get_device_index()), guard_(device_), stream_(current_stream(device_)) {
+    // This library has a CUDA runtime of its own, which keeps its own current device.
+    cudaSetDevice(device_);
+  }
+
+  cudaStream_t stream() const { return stream_; }
+
+ private:
+  int32_t device_;
+  torch::stable::accelerator::DeviceGuard guard_;
+  cudaStream_t stream_;
+};
+
+inline void check_cuda(cudaError_t error, const char* op) {
+  STD_TORCH_CHECK(error == cudaSuccess, op, ": CUDA reports: ", cudaGetErrorString(error));
+}
+
+// Every argument of an op lives where its first one does.
+inline void check_same_device(const Tensor& tensor, const char* name, const Tensor& like) {
+  STD_TORCH_CHECK(tensor.is_cuda() && tensor.get_device_index() == like.get_device_index(), name,
+                  ": expected a tensor on CUDA device ", like.get_device_index(),
+                  ", where the first argument is");
+}
+
+}  // namespace midiff
