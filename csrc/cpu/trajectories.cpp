@@ -1,4 +1,6 @@
 // Trajectories of chaotic systems on the CPU: threads take blocks of trajectories.
+#include "csrc/ops/trajectories.h"
+
 #include <torch/csrc/stable/library.h>
 
 #include <cmath>
@@ -43,21 +45,10 @@ void check_finite(const TrajectoryTask& task, const SystemInfo& system) {
 std::tuple<Tensor, Tensor, Tensor> trajectories(int64_t system_index, const Tensor& initial_,
                                                 const Tensor& parameters_, double interval,
                                                 int64_t samples, int64_t substeps, int64_t first) {
-  STD_TORCH_CHECK(system_index >= 0 && system_index < Systems::kCount, "system: expected 0 to ",
-                  Systems::kCount - 1, ", got ", system_index);
-  const SystemInfo& system = Systems::kInfo[system_index];
-  check_shape(initial_, "initial", "[M, D]", {kAnySize, system.dimension});
-  check_dtype(initial_, "initial", ScalarType::Double);
-  const int64_t count = initial_.size(0);
-  check_shape(parameters_, "parameters", "[M, P]", {count, system.parameters});
-  check_dtype(parameters_, "parameters", ScalarType::Double);
+  const SystemInfo& system = check_trajectory_arguments(system_index, initial_, parameters_,
+                                                        interval, samples, substeps, first);
   check_cpu(parameters_, "parameters");
-  STD_TORCH_CHECK(interval > 0 && std::isfinite(interval),
-                  "interval: expected a finite time above 0, got ", interval);
-  STD_TORCH_CHECK(samples >= 1, "samples: expected at least 1, got ", samples);
-  STD_TORCH_CHECK(substeps >= 1, "substeps: expected at least 1, got ", substeps);
-  STD_TORCH_CHECK(first >= 0 && first < samples, "first: expected 0 to ", samples - 1, ", got ",
-                  first);
+  const int64_t count = initial_.size(0);
   const Tensor initial = as_contiguous(initial_), parameters = as_contiguous(parameters_);
   Tensor values = empty_like_device(initial, {count, samples - first, system.dimension});
   Tensor lowest = empty_like_device(initial, {count, system.dimension});

@@ -49,6 +49,10 @@ def trajectories(
         parts = torch.ops.midiff.trajectories(
             index, starts, settings, interval, samples, steps, first
         )
+        # The CPU's op looks for itself; of the device it has to be asked, except while a graph is
+        # captured, when nothing has run yet.
+        if initial.is_cuda and not torch.cuda.is_current_stream_capturing():
+            _refuse_lost(definition, parts[0][:, -1], starts, settings, interval / steps)
     else:
         parts = _eager(definition, starts, settings, interval, samples, steps, first)
     return Trajectories(*(part.reshape(*axes, *part.shape[1:]) for part in parts))
@@ -67,15 +71,26 @@ def _eager(
         values = reference.trajectories(
             system.slope, initial, parameters, interval, samples, substeps
         )
+    _refuse_lost(system, values[:, -1], initial, parameters, interval / substeps)
+    return values[:, first:].contiguous(), values.amin(1), values.amax(1)
+
+
+def _refuse_lost(
+    system: System,
+    last: Tensor,  # [M, D], the last sample
+    initial: Tensor,  # [M, D]
+    parameters: Tensor,  # [M, P]
+    step: float,
+) -> None:
+    """Raises RuntimeError if a trajectory has left the finite numbers."""
     # Once a component is infinite or not a number, it stays so.
-    lost = torch.nonzero(~values[:, -1].isfinite().all(1)).flatten().tolist()
+    lost = torch.nonzero(~last.isfinite().all(1)).flatten().tolist()
     if lost:
         raise RuntimeError(
             f"trajectories: the {system.name} system with parameters "
             f"{_numbers(parameters[lost[0]])} leaves the finite numbers from initial value "
-            f"{_numbers(initial[lost[0]])}, in steps of {interval / substeps:g}"
+            f"{_numbers(initial[lost[0]])}, in steps of {step:g}"
         )
-    return values[:, first:].contiguous(), values.amin(1), values.amax(1)
 
 
 def _numbers(values: Tensor) -> str:

@@ -244,6 +244,11 @@ inline unsigned __ballot_sync(unsigned, int predicate) {
   return votes;
 }
 inline unsigned __popc(unsigned value) { return static_cast<unsigned>(__builtin_popcount(value)); }
+inline void sincospif(float x, float* sine, float* cosine) {
+  constexpr double kPi = 3.14159265358979323846;
+  *sine = static_cast<float>(std::sin(kPi * static_cast<double>(x)));
+  *cosine = static_cast<float>(std::cos(kPi * static_cast<double>(x)));
+}
 template <class T>
 T __ldg(const T* pointer) {
   return *pointer;
