@@ -35,7 +35,9 @@ __global__ void __launch_bounds__(Shape::kThreads, 1)
   const float* weight_hh = task.weight_hh + member * units * units;
   const float* weight_ih = task.weight_ih + member * units * inputs;
   const float* bias = task.bias + member * units;
-  product.load(shared, thread, units, units + inputs + 1, [&](int unit, int column) {
+  product.load(shared, 2, thread, [&](int k, int group, int column) {
+    const int unit = group + k * Shape::kGroups;
+    if (unit >= units || column > units + inputs) return 0.0f;
     if (column < units) return alpha * weight_hh[unit * units + column];
     if (column < units + inputs) return alpha * weight_ih[unit * inputs + column - units];
     return alpha * bias[unit];
@@ -113,8 +115,10 @@ __global__ void __launch_bounds__(Shape::kThreads, 1)
 
   ResidentProduct<Shape> product;
   const float* weight_hh = task.weight_hh + member * units * units;
-  product.load(shared, thread, units, units,
-               [&](int unit, int column) { return alpha * weight_hh[column * units + unit]; });
+  product.load(shared, 2, thread, [&](int k, int group, int column) {
+    const int unit = group + k * Shape::kGroups;
+    return unit < units && column < units ? alpha * weight_hh[column * units + unit] : 0.0f;
+  });
 
   const float* grad_states = task.grad_states + sequence * steps * units;
   const float* states = task.states + sequence * steps * units;

@@ -2,7 +2,7 @@
 // the last: in registers as far as they go, the rest in shared memory. The vector is in shared
 // memory, written by every thread's unit before the step's barrier.
 //
-// A unit (a row of W) belongs to a group of kSplit neighbouring lanes, each with its slice of the
+// A row of W belongs to a group of kSplit neighbouring lanes, each with its slice of the
 // columns; the group's sum is made by shuffles, in one fixed order.
 #pragma once
 
@@ -12,14 +12,15 @@
 
 namespace midiff::cuda {
 
-// kUnits: units of a lane. kSplit: lanes of a unit. kRegisters, kShared: columns of a lane in
+// kUnits: rows of a lane. kSplit: lanes of a row. kRegisters, kShared: columns of a lane in
 // registers and in shared memory, multiples of 4. kThreads: lanes of a block.
 template <int kUnits_, int kSplit_, int kRegisters_, int kShared_, int kThreads_>
 struct ResidentShape {
   static constexpr int kUnits = kUnits_, kSplit = kSplit_, kRegisters = kRegisters_,
                        kShared = kShared_, kThreads = kThreads_;
-  static constexpr int kColumns = kRegisters + kShared;           // of a lane
-  static constexpr int kSlice = kColumns + (kSplit > 1 ? 4 : 0);  // slices begin in different banks
+  static constexpr int kColumns = kRegisters + kShared;  // of a lane
+  // An odd number of 16-byte pieces: the slices of up to 8 lanes begin in different banks.
+  static constexpr int kSlice = kColumns / 4 % 2 == 1 ? kColumns : kColumns + 4;
   static constexpr int kGroups = kThreads / kSplit;
   static constexpr int kMostUnits = kUnits * kGroups;
   static constexpr int kMostColumns = kSplit * kColumns;
@@ -27,9 +28,11 @@ struct ResidentShape {
   // Steps between asking for what a step reads and using it: 8 are some 700 ns, and a load takes up
   // to 600. Large blocks step slower and have fewer registers. An even number: vectors take turns.
   static constexpr int kAhead = kThreads > 256 ? 2 : 8;
-  // Two vectors, so that one barrier a step does, and the matrix's columns that found no register.
-  static constexpr int64_t kSharedBytes =
-      4 * (2 * kVector + static_cast<int64_t>(kShared) * kUnits * kThreads);
+
+  // Shared memory for `vectors` of them and the matrix's columns that found no register.
+  static MF_HD int64_t shared_bytes(int64_t vectors) {
+    return 4 * (vectors * kVector + static_cast<int64_t>(kShared) * kUnits * kThreads);
+  }
 
   // Where column c of the vector lies.
   static MF_HD int place(int column) { return column / kColumns * kSlice + column % kColumns; }
@@ -41,37 +44,32 @@ struct ResidentProduct {
   const float4* rest;  // [kUnits, kShared / 4, kThreads] in shared memory
   int lane, part, group;
 
-  // matrix(unit, column): W, asked for units below `units` and columns below `columns` only. The
-  // caller puts a barrier between this and the first product.
+  // matrix(k, group, column): the k-th row of a group's lanes, 0 where there is none. The vectors
+  // at the front of `shared` are cleared. The caller puts a barrier between this and what follows.
   template <class Matrix>
-  __device__ __forceinline__ void load(float* shared, int thread, int units, int columns,
+  __device__ __forceinline__ void load(float* shared, int vectors, int thread,
                                        const Matrix& matrix) {
     lane = thread;
     part = thread % Shape::kSplit;
     group = thread / Shape::kSplit;
-    for (int i = thread; i < 2 * Shape::kVector; i += Shape::kThreads) shared[i] = 0.0f;
-    float* store = shared + 2 * Shape::kVector;
+    for (int i = thread; i < vectors * Shape::kVector; i += Shape::kThreads) shared[i] = 0.0f;
+    float* store = shared + vectors * Shape::kVector;
     rest = reinterpret_cast<const float4*>(store);
 #pragma unroll
     for (int k = 0; k < Shape::kUnits; ++k) {
-      const int unit = unit_of(k);
 #pragma unroll
-      for (int i = 0; i < Shape::kRegisters; ++i) {
-        const int column = part * Shape::kColumns + i;
-        weight[k][i] = unit < units && column < columns ? matrix(unit, column) : 0.0f;
-      }
+      for (int i = 0; i < Shape::kRegisters; ++i)
+        weight[k][i] = matrix(k, group, part * Shape::kColumns + i);
 #pragma unroll 1
-      for (int i = 0; i < Shape::kShared; ++i) {
-        const int column = part * Shape::kColumns + Shape::kRegisters + i;
+      for (int i = 0; i < Shape::kShared; ++i)
         store[((k * (Shape::kShared / 4) + i / 4) * Shape::kThreads + thread) * 4 + i % 4] =
-            unit < units && column < columns ? matrix(unit, column) : 0.0f;
-      }
+            matrix(k, group, part * Shape::kColumns + Shape::kRegisters + i);
     }
   }
 
   __device__ __forceinline__ int unit_of(int k) const { return group + k * Shape::kGroups; }
 
-  // out[k] = W[unit_of(k), :] · vector, the same in every lane of a group.
+  // out[k] = W[k-th row of the group, :] · vector, the same in every lane of a group.
   __device__ __forceinline__ void times(const float* vector, float (&out)[Shape::kUnits]) const {
     constexpr int kChains = 4;  // sums side by side: an addition takes 4 cycles
     float sums[Shape::kUnits][kChains] = {};

@@ -119,7 +119,7 @@ void test_resident(const LeakyShape& shape) {
             [&](auto resident) {
               using Shape = decltype(resident);
               launch(leaky_forward_resident<Shape>, blocks(shape.sequences()), {Shape::kThreads},
-                     Shape::kSharedBytes, order, task);
+                     Shape::shared_bytes(2), order, task);
             },
             no_shape);
       },
@@ -129,7 +129,7 @@ void test_resident(const LeakyShape& shape) {
             [&](auto resident) {
               using Shape = decltype(resident);
               launch(leaky_backward_resident<Shape>, blocks(shape.sequences()), {Shape::kThreads},
-                     Shape::kSharedBytes, order, task);
+                     Shape::shared_bytes(2), order, task);
             },
             no_shape);
       });
