@@ -170,7 +170,8 @@ class CudaExtension(Extension):
         result = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True)
         output = result.stdout + result.stderr
         if result.returncode:
-            raise RuntimeError(f"nvcc failed on {source}:\n{output}")
+            told = [line for line in output.splitlines() if re.search("error|fatal", line)]
+            raise RuntimeError(f"nvcc failed on {source}:\n" + ("\n".join(told) or output))
         target.with_suffix(".resources.txt").write_text(output)
         command.write_text("\n".join(arguments))
         return str(target)

@@ -15,6 +15,8 @@ inline dim3 blocks_of(int64_t x, int64_t y = 1, int64_t z = 1) {
   return dim3(static_cast<unsigned>(x), static_cast<unsigned>(y), static_cast<unsigned>(z));
 }
 
+inline constexpr int kPlainThreads = 256;  // of a plain kernel whose warps take rows
+
 // Threads of a plain kernel: one a unit, in whole warps, up to 512.
 inline int plain_threads(int64_t units) {
   return static_cast<int>(std::min<int64_t>(512, (units + 31) / 32 * 32));
@@ -26,6 +28,14 @@ inline int64_t most_shared_bytes() {
   if (cudaGetDevice(&device) != cudaSuccess) return 0;
   cudaDeviceGetAttribute(&bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device);
   return bytes;
+}
+
+// Of the current device; 0 if there is no telling.
+inline int64_t multiprocessors() {
+  int device = 0, count = 0;
+  if (cudaGetDevice(&device) != cudaSuccess) return 0;
+  cudaDeviceGetAttribute(&count, cudaDevAttrMultiProcessorCount, device);
+  return count;
 }
 
 // Blocks get more than 48 KB of shared memory only when their kernel asks for it.
@@ -42,11 +52,12 @@ cudaError_t launch(void (*kernel)(Parameters...), dim3 grid, int threads, int64_
   return cudaGetLastError();
 }
 
-// See weight_sums.cuh. partial: [E, chunks, left, right], out: [E, left, right].
+// See weight_sums.cuh. partial: [E, chunks, left, right], out: [E, left, right], to which the sums
+// are added if `adds`.
 template <class T, class Left, class Right>
 cudaError_t launch_weight_sums(const Left& left, const Right& right, int64_t members, int64_t rows,
                                int64_t left_size, int64_t right_size, T scale, T* partial, T* out,
-                               cudaStream_t stream) {
+                               bool adds, cudaStream_t stream) {
   const int64_t chunks = sum_chunks(rows), size = left_size * right_size;
   const dim3 grid = blocks_of(sum_tiles(left_size) * sum_tiles(right_size), chunks, members);
   const cudaError_t error =
@@ -54,7 +65,8 @@ cudaError_t launch_weight_sums(const Left& left, const Right& right, int64_t mem
              right, rows, static_cast<int>(left_size), static_cast<int>(right_size), partial);
   if (error != cudaSuccess) return error;
   return launch(add_chunks<T>, blocks_of((size + kSumThreads - 1) / kSumThreads, members),
-                kSumThreads, 0, stream, static_cast<const T*>(partial), chunks, size, scale, out);
+                kSumThreads, 0, stream, static_cast<const T*>(partial), chunks, size, scale, adds,
+                out);
 }
 
 }  // namespace midiff::cuda

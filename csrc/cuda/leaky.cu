@@ -35,7 +35,7 @@ cudaError_t gradients(const LeakyGradientTask<T>& task, cudaStream_t stream) {
   if (!task.weight_sums || members == 0) return cudaSuccess;
   return launch_weight_sums<T>(LeakyGradientRows<T>{task}, LeakySourceRows<T>{task}, members, rows,
                                units, task.shape.sources(), task.alpha, task.partial,
-                               task.weight_sums, stream);
+                               task.weight_sums, false, stream);
 }
 
 }  // namespace

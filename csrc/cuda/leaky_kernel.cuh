@@ -35,12 +35,15 @@ __global__ void __launch_bounds__(Shape::kThreads, 1)
   const float* weight_hh = task.weight_hh + member * units * units;
   const float* weight_ih = task.weight_ih + member * units * inputs;
   const float* bias = task.bias + member * units;
-  product.load(shared, 2, thread, [&](int k, int group, int column) {
+  product.load(shared, 2, thread, [&](int k, int group) {
     const int unit = group + k * Shape::kGroups;
-    if (unit >= units || column > units + inputs) return 0.0f;
-    if (column < units) return alpha * weight_hh[unit * units + column];
-    if (column < units + inputs) return alpha * weight_ih[unit * inputs + column - units];
-    return alpha * bias[unit];
+    const float* hh = weight_hh + unit * units;
+    const float* ih = weight_ih + unit * inputs - units;
+    return [=](int column) {
+      if (unit >= units || column > units + inputs) return 0.0f;
+      if (column < units) return alpha * hh[column];
+      return alpha * (column < units + inputs ? ih[column] : bias[unit]);
+    };
   });
 
   const float* input = task.input + sequence * steps * inputs;
@@ -115,9 +118,12 @@ __global__ void __launch_bounds__(Shape::kThreads, 1)
 
   ResidentProduct<Shape> product;
   const float* weight_hh = task.weight_hh + member * units * units;
-  product.load(shared, 2, thread, [&](int k, int group, int column) {
+  product.load(shared, 2, thread, [&](int k, int group) {
     const int unit = group + k * Shape::kGroups;
-    return unit < units && column < units ? alpha * weight_hh[column * units + unit] : 0.0f;
+    const float* hh = weight_hh + unit;
+    return [=](int column) {
+      return unit < units && column < units ? alpha * hh[column * units] : 0.0f;
+    };
   });
 
   const float* grad_states = task.grad_states + sequence * steps * units;

@@ -27,7 +27,7 @@ struct ResidentShape {
   static constexpr int kVector = kSplit * kSlice;  // floats of one vector in shared memory
   // Steps between asking for what a step reads and using it: 8 are some 700 ns, and a load takes up
   // to 600. Large blocks step slower and have fewer registers. An even number: vectors take turns.
-  static constexpr int kAhead = kThreads > 256 ? 2 : 8;
+  static constexpr int kAhead = kThreads > 256 ? 2 : kUnits * kRegisters > 128 ? 6 : 8;
 
   // Shared memory for `vectors` of them and the matrix's columns that found no register.
   static MF_HD int64_t shared_bytes(int64_t vectors) {
@@ -57,13 +57,13 @@ struct ResidentProduct {
     rest = reinterpret_cast<const float4*>(store);
 #pragma unroll
     for (int k = 0; k < Shape::kUnits; ++k) {
+      const auto row = matrix(k, group);
 #pragma unroll
-      for (int i = 0; i < Shape::kRegisters; ++i)
-        weight[k][i] = matrix(k, group, part * Shape::kColumns + i);
+      for (int i = 0; i < Shape::kRegisters; ++i) weight[k][i] = row(part * Shape::kColumns + i);
 #pragma unroll 1
       for (int i = 0; i < Shape::kShared; ++i)
         store[((k * (Shape::kShared / 4) + i / 4) * Shape::kThreads + thread) * 4 + i % 4] =
-            matrix(k, group, part * Shape::kColumns + Shape::kRegisters + i);
+            row(part * Shape::kColumns + Shape::kRegisters + i);
     }
   }
 
@@ -71,7 +71,9 @@ struct ResidentProduct {
 
   // out[k] = W[k-th row of the group, :] · vector, the same in every lane of a group.
   __device__ __forceinline__ void times(const float* vector, float (&out)[Shape::kUnits]) const {
-    constexpr int kChains = 4;  // sums side by side: an addition takes 4 cycles
+    // Sums side by side: an addition takes 4 cycles. With three rows two each are enough, and the
+    // weights need the registers.
+    constexpr int kChains = Shape::kUnits >= 3 ? 2 : 4;
     float sums[Shape::kUnits][kChains] = {};
     const float4* slice = reinterpret_cast<const float4*>(vector + part * Shape::kSlice);
 #pragma unroll
@@ -81,8 +83,8 @@ struct ResidentProduct {
       for (int k = 0; k < Shape::kUnits; ++k) {
         sums[k][0] += weight[k][4 * i] * s.x;
         sums[k][1] += weight[k][4 * i + 1] * s.y;
-        sums[k][2] += weight[k][4 * i + 2] * s.z;
-        sums[k][3] += weight[k][4 * i + 3] * s.w;
+        sums[k][2 % kChains] += weight[k][4 * i + 2] * s.z;
+        sums[k][3 % kChains] += weight[k][4 * i + 3] * s.w;
       }
     }
 #pragma unroll 2
@@ -93,13 +95,16 @@ struct ResidentProduct {
         const float4 w = rest[(k * (Shape::kShared / 4) + i) * Shape::kThreads + lane];
         sums[k][0] += w.x * s.x;
         sums[k][1] += w.y * s.y;
-        sums[k][2] += w.z * s.z;
-        sums[k][3] += w.w * s.w;
+        sums[k][2 % kChains] += w.z * s.z;
+        sums[k][3 % kChains] += w.w * s.w;
       }
     }
 #pragma unroll
-    for (int k = 0; k < Shape::kUnits; ++k)
-      out[k] = group_sum<Shape::kSplit>((sums[k][0] + sums[k][1]) + (sums[k][2] + sums[k][3]));
+    for (int k = 0; k < Shape::kUnits; ++k) {
+      float sum = sums[k][0] + sums[k][1];
+      if constexpr (kChains == 4) sum += sums[k][2] + sums[k][3];
+      out[k] = group_sum<Shape::kSplit>(sum);
+    }
   }
 
   // Orders the writes of a step before the reads of the next.

@@ -73,16 +73,18 @@ __global__ void __launch_bounds__(kSumThreads)
     }
 }
 
-// partial: [E, chunks, size] -> out: [E, size], times `scale`. Grid: (blocks over size, members).
+// partial: [E, chunks, size] -> out: [E, size], times `scale`; added to what is there if `adds`.
+// Grid: (blocks over size, members).
 template <class T>
 __global__ void __launch_bounds__(kSumThreads)
-    add_chunks(const T* partial, int64_t chunks, int64_t size, T scale, T* out) {
+    add_chunks(const T* partial, int64_t chunks, int64_t size, T scale, bool adds, T* out) {
   const int64_t i = static_cast<int64_t>(blockIdx.x) * kSumThreads + threadIdx.x;
   if (i >= size) return;
   const T* own = partial + blockIdx.y * chunks * size + i;
   T sum = 0;
   for (int64_t chunk = 0; chunk < chunks; ++chunk) sum += own[chunk * size];
-  out[blockIdx.y * size + i] = scale * sum;
+  T& target = out[blockIdx.y * size + i];
+  target = adds ? target + scale * sum : scale * sum;
 }
 
 }  // namespace midiff::cuda

@@ -4,6 +4,7 @@
 // After the device:
 #include "csrc/cuda/leaky_kernel.cuh"
 #include "csrc/cuda/leaky_shapes.h"
+#include "tests/cpp/emulated_launch.h"
 #include "tests/cpp/leaky_definition.h"
 
 namespace {
@@ -11,18 +12,12 @@ namespace {
 using midiff::LeakyShape;
 using midiff::emulated::launch;
 using midiff::emulated::Order;
+using midiff::test::blocks;
 using midiff::test::count;
 using midiff::test::expect_near;
+using midiff::test::kSharedBytes;
+using midiff::test::unwritten;
 using namespace midiff::cuda;
-
-dim3 blocks(int64_t x, int64_t y = 1, int64_t z = 1) {
-  return {static_cast<unsigned>(x), static_cast<unsigned>(y), static_cast<unsigned>(z)};
-}
-
-template <class T>
-std::vector<T> unwritten(size_t size) {
-  return std::vector<T>(size, std::numeric_limits<T>::quiet_NaN());
-}
 
 template <class T>
 struct Outputs {
@@ -40,31 +35,24 @@ Outputs<T> run(const midiff::test::LeakyArguments<T>& a, Order order, const Forw
                const Backward& backward) {
   const LeakyShape& shape = a.shape;
   const int64_t rows = shape.batch * shape.steps, sources = shape.sources();
-  Outputs<T> out = {
-      unwritten<T>(a.noise.size()), unwritten<T>(a.h0.size()),
-      unwritten<T>(a.input.size()), unwritten<T>(a.noise.size()),
-      unwritten<T>(a.h0.size()),    unwritten<T>(count(shape.members * shape.units * sources))};
+  const int64_t states = shape.sequences() * shape.steps * shape.units;
+  const int64_t inputs = shape.sequences() * shape.steps * shape.inputs;
+  const int64_t last = shape.sequences() * shape.units;
+  Outputs<T> out = {unwritten<T>(states), unwritten<T>(last),
+                    unwritten<T>(inputs), unwritten<T>(states),
+                    unwritten<T>(last),   unwritten<T>(shape.members * shape.units * sources)};
   forward(LeakyForwardTask<T>{shape, a.alpha, a.input.data(), a.h0.data(), a.ih.data(), a.hh.data(),
                               a.bias.data(), a.noise.data(), out.states.data(), out.last.data()},
           order);
   backward(LeakyBackwardTask<T>{shape, a.alpha, a.grad_states.data(), out.states.data(),
                                 a.h0.data(), a.hh.data(), out.noise.data(), out.h0.data()},
            order);
-  const int64_t chunks = sum_chunks(rows);
-  std::vector<T> partial = unwritten<T>(count(shape.members * chunks * shape.units * sources));
   const LeakyGradientTask<T> task = {
       shape,          a.alpha,     out.noise.data(), out.states.data(), a.h0.data(),
-      a.input.data(), a.ih.data(), out.input.data(), partial.data(),    out.sums.data()};
-  launch(leaky_input_gradient<T>, blocks((shape.members * rows * shape.inputs + 255) / 256), {256},
-         0, order, task);
-  launch(partial_sums<T, LeakyGradientRows<T>, LeakySourceRows<T>>,
-         blocks(sum_tiles(shape.units) * sum_tiles(sources), chunks, shape.members), {kSumThreads},
-         count(sum_shared_bytes<T>()), order, LeakyGradientRows<T>{task}, LeakySourceRows<T>{task},
-         rows, static_cast<int>(shape.units), static_cast<int>(sources), partial.data());
-  const int64_t size = shape.units * sources;
-  launch(add_chunks<T>, blocks((size + kSumThreads - 1) / kSumThreads, shape.members),
-         {kSumThreads}, 0, order, static_cast<const T*>(partial.data()), chunks, size, a.alpha,
-         out.sums.data());
+      a.input.data(), a.ih.data(), out.input.data(), nullptr,           out.sums.data()};
+  launch(leaky_input_gradient<T>, blocks((inputs + 255) / 256), {256}, 0, order, task);
+  midiff::test::weight_sums(LeakyGradientRows<T>{task}, LeakySourceRows<T>{task}, shape.members,
+                            rows, shape.units, sources, a.alpha, false, out.sums.data(), order);
   return out;
 }
 
@@ -105,8 +93,6 @@ void test_plain(const LeakyShape& shape) {
         launch(leaky_backward_plain<T>, blocks(shape.sequences()), threads, shared, order, task);
       });
 }
-
-constexpr int64_t kSharedBytes = 227 * 1024;  // of a block on compute capability 9.0
 
 // The kernels that the launches would take.
 void test_resident(const LeakyShape& shape) {

@@ -2,29 +2,15 @@
 // it on: what the kernels of every device are compared with.
 #pragma once
 
-#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <random>
 #include <vector>
 
 #include "csrc/cells/leaky.h"
-#include "tests/cpp/harness.h"
+#include "tests/cpp/definition.h"
 
 namespace midiff::test {
-
-template <class T>
-inline constexpr double kTolerance = sizeof(T) == 4 ? 1e-5 : 1e-12;
-
-inline size_t count(int64_t elements) { return static_cast<size_t>(elements); }
-
-template <class T>
-std::vector<T> normals(std::mt19937& generator, int64_t elements, double std) {
-  std::normal_distribution<double> normal(0.0, std);
-  std::vector<T> values(count(elements));
-  for (T& value : values) value = static_cast<T>(normal(generator));
-  return values;
-}
 
 template <class T>
 struct LeakyArguments {
@@ -108,18 +94,6 @@ LeakyResults define(const LeakyArguments<T>& a) {
     r.h0.insert(r.h0.end(), delta.begin(), delta.end());
   }
   return r;
-}
-
-template <class T>
-void expect_near(const std::vector<T>& got, const std::vector<double>& wanted) {
-  MF_EXPECT(got.size() == wanted.size());
-  double largest = 1.0, difference = 0.0;
-  for (size_t i = 0; i < got.size(); ++i) {
-    MF_EXPECT(std::isfinite(got[i]));
-    largest = std::max(largest, std::abs(wanted[i]));
-    difference = std::max(difference, std::abs(got[i] - wanted[i]));
-  }
-  MF_EXPECT(difference < kTolerance<T> * largest);
 }
 
 }  // namespace midiff::test

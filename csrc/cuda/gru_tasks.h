@@ -1,0 +1,56 @@
+// Arguments of the GRU's kernels. Tensors are contiguous.
+#pragma once
+
+#include <cstdint>
+
+#include "csrc/cells/gru.h"
+
+namespace midiff::cuda {
+
+template <class T>
+struct GruWeights {
+  const T* ih;       // [E, 3H, I]
+  const T* hh;       // [E, 3H, H]
+  const T* bias_ih;  // [E, 3H]
+  const T* bias_hh;  // [E, 3H]
+};
+
+template <class T>
+struct GruForwardTask {
+  GruShape shape;
+  GruWeights<T> weights;
+  const T* input;  // [E, B, T, I]
+  const T* h0;     // [E, B, H]
+  T* states;       // [E, B, T, H], or null
+  T* last;         // [E, B, H], or null
+};
+
+// A unit's gates at a step and W_hn h + b_hn; after the sequential part of the backward pass, the
+// loss's derivatives by the sums inside the gates, in the order reset, update, state part, input
+// part of the candidate.
+template <class T>
+struct alignas(4 * sizeof(T)) GruRecord {
+  T reset, update, candidate, state_part;
+};
+
+// Steps [first, first + count) of every sequence, going back.
+template <class T>
+struct GruChunkTask {
+  GruShape shape;
+  GruWeights<T> weights;
+  const T* input;        // [E, B, T, I]
+  const T* h0;           // [E, B, H]
+  const T* states;       // [E, B, T, H]
+  const T* grad_states;  // [E, B, T, H], what the loss says about each state itself
+  int64_t first, count;
+  GruRecord<T>* records;  // [E, B, count, H]
+  T* carry;               // [E, B, H]: what later steps say about the state after the chunk; then
+                          // about the one before it
+  bool begins;            // nothing came before: carry is not read
+  T* grad_input;          // [E, B, T, I], or null
+  T* partial;             // [E, chunks, 3H, H + 1] or [E, chunks, 3H, I + 1], scratch, or null
+  T* state_sums;          // [E, 3H, H + 1]: gradients of W_hh and b_hh side by side, or null
+  T* input_sums;          // [E, 3H, I + 1]: of W_ih and b_ih
+};
+
+}  // namespace midiff::cuda
