@@ -1,4 +1,6 @@
 // The Donsker-Varadhan op on the CPU: arguments, memory and threads around the kernel.
+#include "csrc/ops/mine.h"
+
 #include <torch/csrc/stable/library.h>
 
 #include <algorithm>
@@ -32,20 +34,12 @@ const MineKernel<T>& kernel() {
     return kernels().mine.f64;
 }
 
-struct Arguments {
-  Tensor a, b, marginal_b, permutation, weight_a, bias_a, weight_b, bias_b, weight_h, bias_h,
-      weight_out, bias_out;
-  bool has_marginal, has_bias_out;
-  double negative_slope;
-  int64_t members, samples, a_size, b_size, hidden;
-};
-
 // [E], then gradients in the order of the schema.
 struct Results {
   Tensor mi, a, b, marginal_b, weight_a, bias_first, weight_b, weight_h, bias_h, weight_out;
 };
 
-void check_permutation(const Arguments& x) {
+void check_permutation(const MineArguments& x) {
   const int64_t* indices = x.permutation.const_data_ptr<int64_t>();
   // Where each member's permutation goes wrong; an exception would lose its message on its way out
   // of a thread.
@@ -72,66 +66,10 @@ void check_permutation(const Arguments& x) {
   }
 }
 
-// All arguments contiguous and checked against each other.
-Arguments prepare(const Tensor& a, const Tensor& b, const std::optional<Tensor>& marginal_b,
-                  const Tensor& permutation, const Tensor& weight_a, const Tensor& bias_a,
-                  const Tensor& weight_b, const Tensor& bias_b, const Tensor& weight_h,
-                  const Tensor& bias_h, const Tensor& weight_out,
-                  const std::optional<Tensor>& bias_out, double negative_slope) {
-  check_shape(a, "a", "[E, S, A]", {kAnySize, kAnySize, kAnySize});
-  check_shape(b, "b", "[E, S, B]", {a.size(0), a.size(1), kAnySize});
-  check_shape(weight_h, "weight_h", "[E, H, H]", {a.size(0), kAnySize, kAnySize});
-  const int64_t members = a.size(0), samples = a.size(1), hidden = weight_h.size(1);
-  const int64_t a_size = a.size(2), b_size = b.size(2);
-  STD_TORCH_CHECK(samples > 0, "a: expected at least one sample");
-  STD_TORCH_CHECK(hidden > 0 && a_size > 0 && b_size > 0,
-                  "sizes: expected A, B and H of at least 1, got ", a_size, ", ", b_size, ", ",
-                  hidden);
-  STD_TORCH_CHECK(negative_slope >= 0 && negative_slope <= 1,
-                  "negative_slope: expected 0 to 1, got ", negative_slope);
-  check_shape(permutation, "permutation", "[E, S]", {members, samples});
-  check_dtype(permutation, "permutation", ScalarType::Long);
-  check_shape(weight_a, "weight_a", "[E, H, A]", {members, hidden, a_size});
-  check_shape(weight_b, "weight_b", "[E, H, B]", {members, hidden, b_size});
-  check_shape(weight_h, "weight_h", "[E, H, H]", {members, hidden, hidden});
-  check_shape(bias_a, "bias_a", "[E, H]", {members, hidden});
-  check_shape(bias_b, "bias_b", "[E, H]", {members, hidden});
-  check_shape(bias_h, "bias_h", "[E, H]", {members, hidden});
-  check_shape(weight_out, "weight_out", "[E, H]", {members, hidden});
-  if (marginal_b) check_shape(*marginal_b, "marginal_b", "[E, S, B]", {members, samples, b_size});
-  if (bias_out) check_shape(*bias_out, "bias_out", "[E]", {members});
-  const auto floating = [&](const Tensor& tensor, const char* name) {
-    check_cpu(tensor, name);
-    check_dtype(tensor, name, a.scalar_type());
-    return contiguous(tensor);
-  };
-  const Tensor b_ready = floating(b, "b");
-  return {floating(a, "a"),
-          b_ready,
-          marginal_b ? floating(*marginal_b, "marginal_b") : b_ready,
-          contiguous(permutation),
-          floating(weight_a, "weight_a"),
-          floating(bias_a, "bias_a"),
-          floating(weight_b, "weight_b"),
-          floating(bias_b, "bias_b"),
-          floating(weight_h, "weight_h"),
-          floating(bias_h, "bias_h"),
-          floating(weight_out, "weight_out"),
-          bias_out ? floating(*bias_out, "bias_out") : weight_out,
-          marginal_b.has_value(),
-          bias_out.has_value(),
-          negative_slope,
-          members,
-          samples,
-          a_size,
-          b_size,
-          hidden};
-}
-
 template <class T>
 class DonskerVaradhan {
  public:
-  DonskerVaradhan(const Arguments& x, const Results& out, const MineShape& shape)
+  DonskerVaradhan(const MineArguments& x, const Results& out, const MineShape& shape)
       : x_(x), out_(out), shape_(shape), kernel_(kernel<T>()), chunk_(kernel_.chunk(shape)) {
     const int64_t chunks = (x.samples + chunk_ - 1) / chunk_;
     const int64_t wish = std::clamp<int64_t>(x.samples / kLaneSamples, 1, kMaxLanes);
@@ -278,7 +216,7 @@ class DonskerVaradhan {
     });
   }
 
-  const Arguments& x_;
+  const MineArguments& x_;
   const Results& out_;
   const MineShape shape_;
   const MineKernel<T>& kernel_;
@@ -286,17 +224,19 @@ class DonskerVaradhan {
   int64_t lane_size_, lanes_;
 };
 
-using TenTensors =
-    std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor>;
-
-TenTensors donsker_varadhan(const Tensor& a, const Tensor& b,
-                            const std::optional<Tensor>& marginal_b, const Tensor& permutation,
-                            const Tensor& weight_a, const Tensor& bias_a, const Tensor& weight_b,
-                            const Tensor& bias_b, const Tensor& weight_h, const Tensor& bias_h,
-                            const Tensor& weight_out, const std::optional<Tensor>& bias_out,
-                            double negative_slope, bool input_gradients, bool weight_gradients) {
-  const Arguments x = prepare(a, b, marginal_b, permutation, weight_a, bias_a, weight_b, bias_b,
-                              weight_h, bias_h, weight_out, bias_out, negative_slope);
+MineResults donsker_varadhan(const Tensor& a, const Tensor& b,
+                             const std::optional<Tensor>& marginal_b, const Tensor& permutation,
+                             const Tensor& weight_a, const Tensor& bias_a, const Tensor& weight_b,
+                             const Tensor& bias_b, const Tensor& weight_h, const Tensor& bias_h,
+                             const Tensor& weight_out, const std::optional<Tensor>& bias_out,
+                             double negative_slope, bool input_gradients, bool weight_gradients,
+                             bool /*reduced: float32 is fast enough here*/) {
+  const MineArguments x =
+      check_mine_arguments(a, b, marginal_b, permutation, weight_a, bias_a, weight_b, bias_b,
+                           weight_h, bias_h, weight_out, bias_out, negative_slope);
+  for (const Tensor* tensor : {&x.b, &x.marginal_b, &x.permutation, &x.weight_a, &x.bias_a,
+                               &x.weight_b, &x.bias_b, &x.weight_h, &x.bias_h, &x.weight_out})
+    check_cpu(*tensor, "argument");
   check_permutation(x);
   const auto like = [&](const Tensor& tensor, bool wanted) {
     return wanted ? torch::stable::empty_like(tensor) : empty_like_device(a, {0});

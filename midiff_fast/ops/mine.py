@@ -51,8 +51,15 @@ def donsker_varadhan(
             negative_slope,
             differentiable and any(tensor.requires_grad for tensor in inputs),
             differentiable and any(w is not None and w.requires_grad for w in weights),
+            _reduced_precision(),
         )[0]
         return mi
+
+
+@torch.compiler.assume_constant_result
+def _reduced_precision() -> bool:
+    """Whether float32 products may be rounded to TF32, as torch's own may on the same device."""
+    return torch.get_float32_matmul_precision() != "highest"
 
 
 def _check(
@@ -106,9 +113,19 @@ def _register() -> None:
     def fake(
         a: Tensor, b: Tensor, marginal_b: Tensor | None, permutation: Tensor, *rest: Any
     ) -> tuple[Tensor, ...]:
-        weight_a, bias_a, weight_b, _, weight_h, bias_h, weight_out, _, _, to_inputs, to_weights = (
-            rest
-        )
+        (
+            weight_a,
+            bias_a,
+            weight_b,
+            _,
+            weight_h,
+            bias_h,
+            weight_out,
+            *_,
+            to_inputs,
+            to_weights,
+            _,
+        ) = rest
 
         def like(tensor: Tensor | None, wanted: bool) -> Tensor:
             if tensor is None or not wanted:
@@ -163,7 +180,7 @@ def _register() -> None:
         )
 
     def backward(ctx: Any, grad_mi: Tensor | None, *_: Tensor | None) -> tuple[Any, ...]:
-        grads: list[Tensor | None] = [None] * (inputs + 3)
+        grads: list[Tensor | None] = [None] * (inputs + 4)
         if grad_mi is None:
             return tuple(grads)
         saved, count = ctx.saved_tensors, len(ctx.positions)

@@ -288,4 +288,50 @@ void wait_copies() {
   }
 }
 
+// The nearest number with 10 bits of mantissa, ties away from zero.
+inline float to_tf32(float x) {
+  uint32_t bits;
+  std::memcpy(&bits, &x, 4);
+  bits = (bits + 0x1000u) & ~0x1FFFu;
+  std::memcpy(&x, &bits, 4);
+  return x;
+}
+
+// mma.m16n8k8 with TF32 numbers: lane 4 g + t holds a[g + 8 (k % 2), t + 4 (k / 2)], b[t + 4 k, g],
+// and gets sum[g + 8 (k / 2), 2 t + k % 2]. Bits below TF32 are not looked at.
+inline void multiply_tf32(float (&sum)[4], const float (&a)[4], const float (&b)[2]) {
+  struct Fragment {
+    float a[4], b[2];
+  } own;
+  const auto cut = [](float x) {
+    uint32_t bits;
+    std::memcpy(&bits, &x, 4);
+    bits &= ~0x1FFFu;
+    std::memcpy(&x, &bits, 4);
+    return x;
+  };
+  for (int k = 0; k < 4; ++k) own.a[k] = cut(a[k]);
+  for (int k = 0; k < 2; ++k) own.b[k] = cut(b[k]);
+  emulated::Fiber& fiber = *emulated::current->running;
+  fiber.exchange = reinterpret_cast<uint64_t>(&own);
+  emulated::wait(emulated::Fiber::State::kAtWarpBarrier);
+  if (fiber.reached != 0xFFFFFFFFu) emulated::fail("a matrix product without the whole warp");
+  const auto of_lane = [&](int lane) {
+    return reinterpret_cast<const Fragment*>(fiber.received[lane]);
+  };
+  const int lane = static_cast<int>(&fiber - emulated::current->fibers.data()) % 32;
+  const int g = lane / 4, t = lane % 4;
+  for (int k = 0; k < 4; ++k) {
+    double total = static_cast<double>(sum[k]);
+    for (int depth = 0; depth < 8; ++depth) {
+      const Fragment* left = of_lane(4 * g + depth % 4);
+      const Fragment* right = of_lane(4 * (2 * t + k % 2) + depth % 4);
+      total += static_cast<double>(left->a[k / 2 + depth / 4 * 2]) *
+               static_cast<double>(right->b[depth / 4]);
+    }
+    sum[k] = static_cast<float>(total);
+  }
+  __syncwarp();  // nobody leaves while the others read
+}
+
 }  // namespace midiff::cuda

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from midiff_fast import _load, functional
 from midiff_fast.nn import MINE
+from midiff_fast.ops import mine
 from midiff_fast.reference import CriticWeights
 from tests.ops.mine_cases import Case, make
 
@@ -119,7 +120,7 @@ def test_opcheck(marginal: bool, gradients: bool) -> None:
     case = case.replace(tensors)
     arguments = (case.a, case.b, case.marginal_b, case.permutation, *case.weights, case.slope)
     torch.library.opcheck(
-        torch.ops.midiff.donsker_varadhan.default, (*arguments, gradients, gradients)
+        torch.ops.midiff.donsker_varadhan.default, (*arguments, gradients, gradients, False)
     )
     torch.library.opcheck(
         torch.ops.midiff.donsker_varadhan_backward.default,
@@ -141,6 +142,21 @@ def test_compiles_as_one_graph() -> None:
         mi = function(leaves)
         results.append([mi, *torch.autograd.grad(mi, list(leaves.values()))])
     assert all(torch.equal(x, y) for x, y in zip(*results, strict=True))
+
+
+def test_a_compiled_function_follows_the_precision_setting() -> None:
+    compiled = torch.compile(
+        lambda x: x * (2.0 if mine._reduced_precision() else 1.0),
+        fullgraph=True,
+        backend="aot_eager",
+    )
+    before = torch.get_float32_matmul_precision()
+    try:
+        for setting, factor in (("highest", 1.0), ("high", 2.0), ("medium", 2.0), ("highest", 1.0)):
+            torch.set_float32_matmul_precision(setting)
+            assert compiled(torch.ones(1)).item() == factor, setting
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 @needs_compiled

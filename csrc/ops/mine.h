@@ -1,0 +1,83 @@
+// The Donsker-Varadhan op: what every device's implementation checks.
+#pragma once
+
+#include <torch/csrc/stable/ops.h>
+
+#include <cstdint>
+#include <optional>
+#include <tuple>
+
+#include "csrc/ops/checks.h"
+#include "csrc/ops/tensors.h"
+
+namespace midiff {
+
+// Contiguous.
+struct MineArguments {
+  Tensor a, b, marginal_b, permutation, weight_a, bias_a, weight_b, bias_b, weight_h, bias_h,
+      weight_out, bias_out;
+  bool has_marginal, has_bias_out;
+  double negative_slope;
+  int64_t members, samples, a_size, b_size, hidden;
+};
+
+// mi, then gradients, in the order of the schema.
+using MineResults =
+    std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor>;
+
+// All arguments contiguous and checked against each other.
+inline MineArguments check_mine_arguments(
+    const Tensor& a, const Tensor& b, const std::optional<Tensor>& marginal_b,
+    const Tensor& permutation, const Tensor& weight_a, const Tensor& bias_a, const Tensor& weight_b,
+    const Tensor& bias_b, const Tensor& weight_h, const Tensor& bias_h, const Tensor& weight_out,
+    const std::optional<Tensor>& bias_out, double negative_slope) {
+  check_shape(a, "a", "[E, S, A]", {kAnySize, kAnySize, kAnySize});
+  check_shape(b, "b", "[E, S, B]", {a.size(0), a.size(1), kAnySize});
+  check_shape(weight_h, "weight_h", "[E, H, H]", {a.size(0), kAnySize, kAnySize});
+  const int64_t members = a.size(0), samples = a.size(1), hidden = weight_h.size(1);
+  const int64_t a_size = a.size(2), b_size = b.size(2);
+  STD_TORCH_CHECK(samples > 0, "a: expected at least one sample");
+  STD_TORCH_CHECK(hidden > 0 && a_size > 0 && b_size > 0,
+                  "sizes: expected A, B and H of at least 1, got ", a_size, ", ", b_size, ", ",
+                  hidden);
+  STD_TORCH_CHECK(negative_slope >= 0 && negative_slope <= 1,
+                  "negative_slope: expected 0 to 1, got ", negative_slope);
+  check_shape(permutation, "permutation", "[E, S]", {members, samples});
+  check_dtype(permutation, "permutation", ScalarType::Long);
+  check_shape(weight_a, "weight_a", "[E, H, A]", {members, hidden, a_size});
+  check_shape(weight_b, "weight_b", "[E, H, B]", {members, hidden, b_size});
+  check_shape(weight_h, "weight_h", "[E, H, H]", {members, hidden, hidden});
+  check_shape(bias_a, "bias_a", "[E, H]", {members, hidden});
+  check_shape(bias_b, "bias_b", "[E, H]", {members, hidden});
+  check_shape(bias_h, "bias_h", "[E, H]", {members, hidden});
+  check_shape(weight_out, "weight_out", "[E, H]", {members, hidden});
+  if (marginal_b) check_shape(*marginal_b, "marginal_b", "[E, S, B]", {members, samples, b_size});
+  if (bias_out) check_shape(*bias_out, "bias_out", "[E]", {members});
+  const auto floating = [&](const Tensor& tensor, const char* name) {
+    check_dtype(tensor, name, a.scalar_type());
+    return as_contiguous(tensor);
+  };
+  const Tensor b_ready = floating(b, "b");
+  return {floating(a, "a"),
+          b_ready,
+          marginal_b ? floating(*marginal_b, "marginal_b") : b_ready,
+          as_contiguous(permutation),
+          floating(weight_a, "weight_a"),
+          floating(bias_a, "bias_a"),
+          floating(weight_b, "weight_b"),
+          floating(bias_b, "bias_b"),
+          floating(weight_h, "weight_h"),
+          floating(bias_h, "bias_h"),
+          floating(weight_out, "weight_out"),
+          bias_out ? floating(*bias_out, "bias_out") : weight_out,
+          marginal_b.has_value(),
+          bias_out.has_value(),
+          negative_slope,
+          members,
+          samples,
+          a_size,
+          b_size,
+          hidden};
+}
+
+}  // namespace midiff

@@ -1,0 +1,104 @@
+"""MINE on the GPU: against the eager definition in float64, at each precision; the same bits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests.ops.mine_cases import Case, make
+
+# E, S, A, B, H: no tile filled; two tiles of units; several chunks; the paper's critics, cut short.
+SHAPES = [
+    (1, 1, 1, 1, 1),
+    (2, 300, 5, 17, 33),
+    (1, 1000, 3, 2, 130),
+    (3, 2000, 20, 20, 512),
+    (1, 70_000, 50, 50, 100),
+]
+# Relative errors in the Euclidean norm. TF32 has 10 bits, and turns a unit near 0 on or off.
+TOLERANCE = {"highest": 1e-5, "high": 2e-2, "medium": 2e-2}
+
+
+@pytest.fixture(autouse=True)
+def _restore_precision() -> Iterator[None]:
+    before = torch.get_float32_matmul_precision()
+    yield
+    torch.set_float32_matmul_precision(before)
+
+
+def on_device(case: Case) -> Case:
+    moved = case.replace({name: t.cuda() for name, t in case.differentiable().items()})
+    return moved._replace(permutation=case.permutation.cuda())
+
+
+def distance(got: Tensor, wanted: Tensor) -> float:
+    size = float(wanted.double().norm().clamp_min(1e-30))
+    return float((got.double() - wanted.double()).norm()) / size
+
+
+@pytest.mark.parametrize("marginal", [False, True])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_float64_equals_eager(shape: tuple[int, ...], marginal: bool) -> None:
+    case = on_device(make(*shape, marginal=marginal))
+    got, gradients = case.information_and_gradients("fused")
+    wanted, exact = case.information_and_gradients("eager")
+    assert distance(got, wanted) < 1e-10
+    for name, gradient in gradients.items():
+        assert distance(gradient, exact[name]) < 1e-10, name
+
+
+@pytest.mark.parametrize("precision", list(TOLERANCE))
+@pytest.mark.parametrize("shape", SHAPES[1:])
+def test_float32_at_each_precision(shape: tuple[int, ...], precision: str) -> None:
+    case = on_device(make(*shape))
+    wanted, exact = case.information_and_gradients("eager")
+    torch.set_float32_matmul_precision(precision)
+    got, gradients = case.to(torch.float32).information_and_gradients("fused")
+    assert distance(got, wanted) < TOLERANCE[precision]
+    for name, gradient in gradients.items():
+        assert distance(gradient, exact[name]) < TOLERANCE[precision], name
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_same_bits_again_and_alone(shape: tuple[int, ...]) -> None:
+    case = on_device(make(*shape).to(torch.float32))
+    together, gradients = case.information_and_gradients("fused")
+    again, same = case.information_and_gradients("fused")
+    assert torch.equal(together, again)
+    assert all(torch.equal(gradients[name], same[name]) for name in gradients)
+    for index in range(shape[0]):
+        assert torch.equal(case.member(index).information("fused")[0], together[index])
+
+
+def test_another_stream_and_a_graph() -> None:
+    case = on_device(make(2, 500, 5, 6, 40).to(torch.float32))
+    expected = case.information("fused")
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        got = case.information("fused")
+    stream.synchronize()
+    assert torch.equal(got, expected)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        captured = case.information("fused")
+    case.a.mul_(0.5)
+    graph.replay()
+    assert torch.equal(captured, case.information("fused"))
+    assert not torch.equal(captured, expected)
+
+
+def test_large_scores_do_not_overflow() -> None:
+    case = on_device(make(1, 300, 3, 3, 20))
+    weights = case.weights._replace(weight_out=case.weights.weight_out * 1e4)
+    case = case._replace(weights=weights)
+    assert distance(case.information("fused"), case.information("eager")) < 1e-10
+
+
+def test_not_a_number_shows() -> None:
+    case = on_device(make(1, 300, 3, 3, 20))
+    case.weights.weight_out[0, 3] = float("nan")
+    assert case.information("fused").isnan().all()
