@@ -1,4 +1,5 @@
-// The register tile of every dense product: kRows x 2 vectors of accumulators.
+// The register tile of every dense product: kRows x 2 vectors of accumulators, or x 1 where a panel
+// has no more columns.
 //
 //   acc[m][v] += sum_k left[k * left_k + m * left_m] * right[k * right_k + v * lanes]
 //
@@ -20,25 +21,34 @@ inline constexpr int kTileVectors = 2;
 template <class T>
 inline constexpr int kPanel = kTileVectors * kLanes<T>;
 
-template <class T, int kRows>
+// Calls visit(vectors), a compile-time 1 or 2, for a panel of which `columns` are in use.
+template <class T, class Visit>
+MF_HD void with_panel_vectors(int64_t columns, Visit&& visit) {
+  if (columns <= kLanes<T>)
+    visit(std::integral_constant<int, 1>{});
+  else
+    visit(std::integral_constant<int, kTileVectors>{});
+}
+
+template <class T, int kRows, int kVectors = kTileVectors>
 struct Tile {
-  Vec<T> acc[kRows][kTileVectors];
+  Vec<T> acc[kRows][kVectors];
 
   MF_HD void fill(T value) {
 #pragma GCC unroll 16
     for (int m = 0; m < kRows; ++m)
-      for (int v = 0; v < kTileVectors; ++v) acc[m][v] = broadcast(value);
+      for (int v = 0; v < kVectors; ++v) acc[m][v] = broadcast(value);
   }
 
   MF_HD void add_product(int64_t depth, const T* left, int64_t left_m, int64_t left_k,
                          const T* right, int64_t right_k) {
     for (int64_t k = 0; k < depth; ++k) {
-      Vec<T> column[kTileVectors];
-      for (int v = 0; v < kTileVectors; ++v) column[v] = load(right + v * kLanes<T>);
+      Vec<T> column[kVectors];
+      for (int v = 0; v < kVectors; ++v) column[v] = load(right + v * kLanes<T>);
 #pragma GCC unroll 16
       for (int m = 0; m < kRows; ++m) {
         const Vec<T> row = broadcast(left[m * left_m]);
-        for (int v = 0; v < kTileVectors; ++v) acc[m][v] += row * column[v];
+        for (int v = 0; v < kVectors; ++v) acc[m][v] += row * column[v];
       }
       left += left_k;
       right += right_k;
@@ -48,7 +58,7 @@ struct Tile {
   MF_HD void add_to(T* target, int64_t row_stride) const {
 #pragma GCC unroll 16
     for (int m = 0; m < kRows; ++m)
-      for (int v = 0; v < kTileVectors; ++v) {
+      for (int v = 0; v < kVectors; ++v) {
         T* at = target + m * row_stride + v * kLanes<T>;
         store(at, load(at) + acc[m][v]);
       }

@@ -54,10 +54,11 @@ MF_HD void store_codes<float>(Code* target, const Vec<float> (&units)[kGroupRows
   __builtin_memcpy(target, &narrow, sizeof(narrow));
 }
 
-// All 16 sums of four consecutive rows (each one panel wide), row b scaled by scale[b] if given.
-template <class T>
+// All 16 sums of four consecutive rows (each one panel wide), row b scaled by scale[b] if given; of
+// the panel's first kVectors vectors.
+template <int kVectors, class T>
 MF_HD void tabulate(T* table, const T* rows, const T* scale, T slope) {
-  for (int v = 0; v < kTileVectors; ++v) {
+  for (int v = 0; v < kVectors; ++v) {
     Vec<T> step[kGroupRows];
     Vec<T> sums[kGroupSums];
     Vec<T> all = {};
@@ -101,16 +102,16 @@ template <class T>
 inline constexpr int kPickedRows = kLanes<T> < 4 ? kLanes<T> : 4;
 
 // Adds the picked sums of `groups` tables to kPickedRows rows of `out`.
-template <class T, class Strides>
+template <int kVectors, class T, class Strides>
 MF_HD void add_picked(T* out, int64_t out_stride, const T* table, const Code* codes,
                       Strides strides, int groups) {
   constexpr int kRows = kPickedRows<T>;
-  Vec<T> acc[kRows][kTileVectors];
+  Vec<T> acc[kRows][kVectors];
   const Code* row[kRows];
 #pragma GCC unroll 4
   for (int q = 0; q < kRows; ++q) {
     row[q] = codes + q * strides.row();
-    for (int v = 0; v < kTileVectors; ++v) acc[q][v] = load(out + q * out_stride + v * kLanes<T>);
+    for (int v = 0; v < kVectors; ++v) acc[q][v] = load(out + q * out_stride + v * kLanes<T>);
   }
 #pragma GCC unroll 16
   for (int g = 0; g < groups; ++g) {
@@ -118,28 +119,28 @@ MF_HD void add_picked(T* out, int64_t out_stride, const T* table, const Code* co
     for (int q = 0; q < kRows; ++q) {
       const size_t offset = row[q][g * Strides::group];
       const T* sum = table + g * kTableSize<T> + offset * (kCodeUnit / sizeof(T));
-      for (int v = 0; v < kTileVectors; ++v) acc[q][v] += load(sum + v * kLanes<T>);
+      for (int v = 0; v < kVectors; ++v) acc[q][v] += load(sum + v * kLanes<T>);
       // In this order: gathering all addresses first, as GCC would, overflows the registers.
-      for (int v = 0; v < kTileVectors; ++v) keep_order(acc[q][v]);
+      for (int v = 0; v < kVectors; ++v) keep_order(acc[q][v]);
     }
   }
 #pragma GCC unroll 4
   for (int q = 0; q < kRows; ++q)
-    for (int v = 0; v < kTileVectors; ++v) store(out + q * out_stride + v * kLanes<T>, acc[q][v]);
+    for (int v = 0; v < kVectors; ++v) store(out + q * out_stride + v * kLanes<T>, acc[q][v]);
 }
 
 // The same for any number of rows that is a multiple of kPickedRows.
-template <class T, class Strides>
+template <int kVectors, class T, class Strides>
 MF_HD void add_picked_rows(T* out, int64_t out_stride, int64_t count, const T* table,
                            const Code* codes, Strides strides, int groups) {
   if (groups == kTableGroups) {
     for (int64_t r = 0; r < count; r += kPickedRows<T>)
-      add_picked(out + r * out_stride, out_stride, table, codes + r * strides.row(), strides,
-                 kTableGroups);
+      add_picked<kVectors>(out + r * out_stride, out_stride, table, codes + r * strides.row(),
+                           strides, kTableGroups);
   } else {
     for (int64_t r = 0; r < count; r += kPickedRows<T>)
-      add_picked(out + r * out_stride, out_stride, table, codes + r * strides.row(), strides,
-                 groups);
+      add_picked<kVectors>(out + r * out_stride, out_stride, table, codes + r * strides.row(),
+                           strides, groups);
   }
 }
 

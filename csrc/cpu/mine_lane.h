@@ -13,6 +13,7 @@
 #include <type_traits>
 
 #include "csrc/cpu/mine_layout.h"
+#include "csrc/cpu/vec_partial.h"
 
 namespace midiff::MF_ISA {
 
@@ -76,8 +77,9 @@ class MineLane {
         const T* a = samples_.a + i_sample * l_.a;
         const T* b = kind == 0 ? samples_.b + i_sample * l_.b
                                : samples_.marginal_b + samples_.permutation[i_sample] * l_.b;
-        std::memcpy(row, a, sizeof(T) * l_.a);
-        std::memcpy(row + l_.a, b, sizeof(T) * l_.b);
+        if (kind == 1) prefetch_shuffled(i_sample + kPrefetched);
+        copy(a, l_.a, row);
+        copy(b, l_.b, row + l_.a);
         row[in] = 1;
         for (int64_t i = in + 1; i < l_.in_rows; ++i) row[i] = 0;
       }
@@ -88,6 +90,22 @@ class MineLane {
           transpose_block(rows + l_.row_of(s) * l_.in_rows + i, 4 * l_.in_rows, kL,
                           columns + (s / kP * in + i) * kP + s % kP, kP, at_most(in - i, kL));
     }
+  }
+
+  // Shuffled rows lie anywhere in memory, and only we know where the next ones do.
+  static constexpr int64_t kPrefetched = 16;
+  MF_HD void prefetch_shuffled(int64_t sample) const {
+    if (sample >= samples_.count) return;
+    const T* row = samples_.marginal_b + samples_.permutation[sample] * l_.b;
+    constexpr int64_t kLine = 64 / sizeof(T);
+    for (int64_t i = 0; i < l_.b; i += kLine) __builtin_prefetch(row + i);
+    __builtin_prefetch(row + l_.b - 1);
+  }
+
+  // A few elements: a call of memcpy would take longer than the copying.
+  MF_HD static void copy(const T* from, int64_t count, T* to) {
+    for (int64_t i = 0; i < count; i += kL)
+      store_first(to + i, load_first(from + i, count - i), count - i);
   }
 
   void first_layer() {
@@ -217,8 +235,8 @@ class MineLane {
             scratch_ + l_.first_t() + (sample / kP * l_.units + column * kP) * kP + sample % kP;
         const int64_t kind_first = sample / l_.chunk * l_.chunk;
         T* rows = out + (kind_first + l_.row_of(sample - kind_first)) * kP;
-        for (int v = 0; v < kTileVectors; ++v)
-          transpose_block(in + v * kL * kP, kP, at_most(l_.units - column * kP - v * kL, kL),
+        for (int v = 0; v * kL < l_.columns(column); ++v)
+          transpose_block(in + v * kL * kP, kP, at_most(l_.columns(column) - v * kL, kL),
                           rows + v * kL, 4 * kP, kL);
       }
     }
@@ -256,7 +274,7 @@ class MineLane {
   void back_to_first_layer() {
     T* table = scratch_ + l_.table();
     const T* weight = scratch_ + l_.weight_r();
-    for (int64_t column = 0; column < l_.panels; ++column) {
+    for_each_panel([&](int64_t column, auto vectors) {
       T* delta = scratch_ + l_.delta_r() + column * l_.rows() * kP;
       const T* first = scratch_ + l_.first_r() + column * l_.rows() * kP;
       const T* back = packed_ + l_.back_weights() + column * l_.units * kP;
@@ -264,22 +282,23 @@ class MineLane {
       for (int64_t g = 0; g < l_.groups_s; g += kTableGroups) {
         const int groups = at_most(l_.groups_s - g, kTableGroups);
         for (int i = 0; i < groups; ++i)
-          tabulate<T>(table + i * kTableSize<T>, back + (g + i) * 4 * kP, nullptr, samples_.slope);
+          tabulate<vectors>(table + i * kTableSize<T>, back + (g + i) * 4 * kP,
+                            static_cast<const T*>(nullptr), samples_.slope);
         for (int64_t sample = 0; sample < l_.rows(); sample += kL) {
           const int64_t row = sample / (4 * kL) * (4 * kL) + sample / kL % 4;
-          add_picked_rows<T>(delta + row * kP, 4 * kP, kL, table,
-                             codes(l_.codes_s()) + (sample / kL * l_.groups_s + g) * kL,
-                             CodeStrides<1, kL>{}, groups);
+          add_picked_rows<vectors>(delta + row * kP, 4 * kP, kL, table,
+                                   codes(l_.codes_s()) + (sample / kL * l_.groups_s + g) * kL,
+                                   CodeStrides<1, kL>{}, groups);
         }
       }
       for (int64_t row = 0; row < l_.rows(); ++row) {
-        for (int v = 0; v < kTileVectors; ++v) {
+        for (int v = 0; v < vectors; ++v) {
           const int64_t at = row * kP + v * kL;
           const Vec<T> d = load(delta + at) * broadcast(weight[row]);
           store(delta + at, load(first + at) > Vec<T>{} ? d : d * broadcast(samples_.slope));
         }
       }
-    }
+    });
   }
 
   // Sum over samples of mask[unit] * weight * first layer: weight_h's gradient but for weight_out.
@@ -287,19 +306,19 @@ class MineLane {
     T* table = scratch_ + l_.table();
     for (int kind = 0; kind < 2; ++kind) {
       const T* weight = scratch_ + l_.weight_r() + kind * l_.chunk;
-      for (int64_t column = 0; column < l_.panels; ++column) {
+      for_each_panel([&](int64_t column, auto vectors) {
         const T* first = scratch_ + l_.first_r() + (column * l_.rows() + kind * l_.chunk) * kP;
         T* sum = sums_ + l_.sum_hidden(kind) + column * l_.units * kP;
         for (int64_t g = 0; g < l_.groups_w; g += kTableGroups) {
           const int groups = at_most(l_.groups_w - g, kTableGroups);
           for (int i = 0; i < groups; ++i)
-            tabulate<T>(table + i * kTableSize<T>, first + (g + i) * 4 * kP, weight + (g + i) * 4,
-                        samples_.slope);
-          add_picked_rows<T>(sum, kP, l_.units, table,
-                             codes(l_.codes_w()) + kind * l_.units * l_.groups_w + g,
-                             CodeStrides<0, 1>{l_.groups_w}, groups);
+            tabulate<vectors>(table + i * kTableSize<T>, first + (g + i) * 4 * kP,
+                              weight + (g + i) * 4, samples_.slope);
+          add_picked_rows<vectors>(sum, kP, l_.units, table,
+                                   codes(l_.codes_w()) + kind * l_.units * l_.groups_w + g,
+                                   CodeStrides<0, 1>{l_.groups_w}, groups);
         }
-      }
+      });
     }
   }
 
@@ -307,16 +326,16 @@ class MineLane {
   void first_gradient() {
     for (int kind = 0; kind < 2; ++kind) {
       const T* inputs = scratch_ + l_.inputs_r() + kind * l_.chunk * l_.in_rows;
-      for (int64_t column = 0; column < l_.panels; ++column) {
+      for_each_panel([&](int64_t column, auto vectors) {
         const T* delta = scratch_ + l_.delta_r() + (column * l_.rows() + kind * l_.chunk) * kP;
         T* sum = sums_ + l_.sum_first(kind) + column * l_.in_rows * kP;
         for_each_row_block(l_.in_rows, [&](int64_t row, auto rows) {
-          Tile<T, decltype(rows)::value> tile;
+          Tile<T, decltype(rows)::value, vectors> tile;
           tile.fill(0);
           tile.add_product(l_.chunk, inputs + row, 1, l_.in_rows, delta, kP);
           tile.add_to(sum + row * kP, kP);
         });
-      }
+      });
     }
   }
 
@@ -329,11 +348,13 @@ class MineLane {
       const T* delta = scratch_ + l_.delta_r() + column * l_.rows() * kP;
       for (int64_t panel = 0; panel < l_.in_panels; ++panel) {
         const T* weights = packed_ + l_.input_weights() + column * kP * width + panel * kP;
-        for_each_row_block(l_.rows(), [&](int64_t row, auto rows) {
-          Tile<T, decltype(rows)::value> tile;
-          tile.fill(0);
-          tile.add_product(kP, delta + row * kP, kP, 1, weights, width);
-          tile.add_to(out + row * width + panel * kP, width);
+        with_panel_vectors<T>(l_.in - panel * kP, [&](auto vectors) {
+          for_each_row_block(l_.rows(), [&](int64_t row, auto rows) {
+            Tile<T, decltype(rows)::value, vectors> tile;
+            tile.fill(0);
+            tile.add_product(l_.columns(column), delta + row * kP, kP, 1, weights, width);
+            tile.add_to(out + row * width + panel * kP, width);
+          });
         });
       }
     }
@@ -343,6 +364,13 @@ class MineLane {
       std::memcpy(samples_.joint_gradient + to, joint, sizeof(T) * l_.in);
       std::memcpy(samples_.product_gradient + to, joint + l_.chunk * width, sizeof(T) * l_.in);
     }
+  }
+
+  // Calls visit(panel, vectors in use) for every panel of units.
+  template <class Visit>
+  MF_HD void for_each_panel(const Visit& visit) {
+    for (int64_t column = 0; column < l_.panels; ++column)
+      with_panel_vectors<T>(l_.columns(column), [&](auto vectors) { visit(column, vectors); });
   }
 
   static int at_most(int64_t count, int limit) {

@@ -40,8 +40,14 @@ struct MineLayout {
   // that the activations of a chunk stay near L2.
   static int64_t chunk_size(int64_t units) {
     const int64_t wish = 65536 / units;
-    const int64_t bounded = wish < 128 ? 128 : wish > 512 ? 512 : wish;
+    const int64_t bounded = wish < 128 ? 128 : wish > 256 ? 256 : wish;
     return bounded / (2 * kP) * (2 * kP);
+  }
+
+  // Units in a panel.
+  int64_t columns(int64_t panel) const {
+    const int64_t left = units - panel * kP;
+    return left < kP ? left : kP;
   }
 
   int64_t a, b, in;
