@@ -55,7 +55,8 @@ cuda_available: bool = _cuda_module is not None
 def build_info() -> dict[str, str]:
     """How the compiled library was built and which instruction set it runs; empty without it.
 
-    Keys: ``version``, ``instruction_set`` ("avx512", "avx2" or "baseline"), ``compiler``,
+    Keys: ``version``, ``instruction_set`` ("avx512", "avx2" or "baseline"), ``medium``
+    (products of MINE at that float32 precision: "bf16" or "float32"), ``compiler``,
     ``torch_target`` (oldest torch it works with), ``torch_headers`` (torch it was built against),
     ``cuda`` (the architectures built and the CUDA version, or "no" and why).
     """

@@ -104,6 +104,7 @@ def test_build_info() -> None:
     assert set(info) == {
         "version",
         "instruction_set",
+        "medium",
         "compiler",
         "torch_target",
         "torch_headers",
@@ -111,6 +112,7 @@ def test_build_info() -> None:
     }
     assert info["version"] == __version__
     assert info["instruction_set"] in ("avx512", "avx2", "baseline")
+    assert info["medium"] in ("float32", "bf16")
     assert info["torch_target"] == "2.10"
     assert info["instruction_set"] in _load.reason
 

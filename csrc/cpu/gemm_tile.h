@@ -10,6 +10,7 @@
 
 #include <cstdint>
 
+#include "csrc/cpu/factors.h"
 #include "csrc/cpu/vec.h"
 
 namespace midiff::MF_ISA {
@@ -37,18 +38,23 @@ struct Tile {
   MF_HD void fill(T value) {
 #pragma GCC unroll 16
     for (int m = 0; m < kRows; ++m)
+#pragma GCC unroll 2
       for (int v = 0; v < kVectors; ++v) acc[m][v] = broadcast(value);
   }
 
-  MF_HD void add_product(int64_t depth, const T* left, int64_t left_m, int64_t left_k,
-                         const T* right, int64_t right_k) {
+  // Factor: T, or two numbers rounded to bf16 (factors.h); `depth` counts factors.
+  template <class Factor>
+  MF_HD void add_product(int64_t depth, const Factor* left, int64_t left_m, int64_t left_k,
+                         const Factor* right, int64_t right_k) {
     for (int64_t k = 0; k < depth; ++k) {
-      Vec<T> column[kVectors];
+      Vec<Factor> column[kVectors];
+#pragma GCC unroll 2
       for (int v = 0; v < kVectors; ++v) column[v] = load(right + v * kLanes<T>);
 #pragma GCC unroll 16
       for (int m = 0; m < kRows; ++m) {
-        const Vec<T> row = broadcast(left[m * left_m]);
-        for (int v = 0; v < kVectors; ++v) acc[m][v] += row * column[v];
+        const Vec<Factor> row = broadcast(left[m * left_m]);
+#pragma GCC unroll 2
+        for (int v = 0; v < kVectors; ++v) acc[m][v] = add_factors(acc[m][v], row, column[v]);
       }
       left += left_k;
       right += right_k;
@@ -58,6 +64,7 @@ struct Tile {
   MF_HD void add_to(T* target, int64_t row_stride) const {
 #pragma GCC unroll 16
     for (int m = 0; m < kRows; ++m)
+#pragma GCC unroll 2
       for (int v = 0; v < kVectors; ++v) {
         T* at = target + m * row_stride + v * kLanes<T>;
         store(at, load(at) + acc[m][v]);

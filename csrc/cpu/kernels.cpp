@@ -7,10 +7,16 @@
 namespace midiff {
 namespace {
 
+// What MIDIFF_CPU names; null for nothing.
+const char* wished() {
+  const char* name = std::getenv("MIDIFF_CPU");
+  return name == nullptr || *name == '\0' ? nullptr : name;
+}
+
 const Kernels& choose() {
 #if defined(__x86_64__)
-  const char* wish = std::getenv("MIDIFF_CPU");
-  const bool any = wish == nullptr || *wish == '\0';
+  const char* wish = wished();
+  const bool any = wish == nullptr;
   // From the best down to the wished one, the first that runs.
   bool allowed = any;
   for (const Kernels* table : {&avx512::table, &avx2::table}) {
@@ -40,6 +46,16 @@ bool runs_here(const Kernels& table) {
 const Kernels& kernels() {
   static const Kernels& chosen = choose();
   return chosen;
+}
+
+const MineKernel<float>* bf16_mine() {
+#if defined(__x86_64__) && (defined(__clang__) || __GNUC__ >= 10)
+  static const bool runs =
+      wished() == nullptr && runs_here(avx512::table) && __builtin_cpu_supports("avx512bf16");
+  return runs ? avx512bf16::mine : nullptr;
+#else
+  return nullptr;
+#endif
 }
 
 }  // namespace midiff

@@ -24,11 +24,18 @@ const Kernels& kernels();
 // Whether this processor has the table's instructions.
 bool runs_here(const Kernels& table);
 
+// The kernel with products of bf16 pairs; null where this processor has none, where the compiler
+// had none, or where MIDIFF_CPU names any instruction set.
+const MineKernel<float>* bf16_mine();
+
 namespace avx512 {
 extern const Kernels table;
 }
 namespace avx2 {
 extern const Kernels table;
+}
+namespace avx512bf16 {
+extern const MineKernel<float>* const mine;  // or null
 }
 namespace baseline {
 extern const Kernels table;

@@ -27,11 +27,14 @@ constexpr int64_t kMaxLanes = 32;
 constexpr int64_t kItemsPerThread = 4;
 
 template <class T>
-const MineKernel<T>& kernel() {
-  if constexpr (std::is_same_v<T, float>)
-    return kernels().mine.f32;
-  else
+const MineKernel<T>& kernel(MineRounding rounding) {
+  if constexpr (std::is_same_v<T, float>) {
+    // Products of three bf16 parts would take longer than float32's: only "bf16" is worth them.
+    const bool pairs = rounding == MineRounding::kBf16 && bf16_mine() != nullptr;
+    return pairs ? *bf16_mine() : kernels().mine.f32;
+  } else {
     return kernels().mine.f64;
+  }
 }
 
 // [E], then gradients in the order of the schema.
@@ -70,7 +73,11 @@ template <class T>
 class DonskerVaradhan {
  public:
   DonskerVaradhan(const MineArguments& x, const Results& out, const MineShape& shape)
-      : x_(x), out_(out), shape_(shape), kernel_(kernel<T>()), chunk_(kernel_.chunk(shape)) {
+      : x_(x),
+        out_(out),
+        shape_(shape),
+        kernel_(kernel<T>(x.rounding)),
+        chunk_(kernel_.chunk(shape)) {
     const int64_t chunks = (x.samples + chunk_ - 1) / chunk_;
     const int64_t wish = std::clamp<int64_t>(x.samples / kLaneSamples, 1, kMaxLanes);
     lane_size_ = (chunks + wish - 1) / wish * chunk_;
@@ -230,10 +237,10 @@ MineResults donsker_varadhan(const Tensor& a, const Tensor& b,
                              const Tensor& bias_b, const Tensor& weight_h, const Tensor& bias_h,
                              const Tensor& weight_out, const std::optional<Tensor>& bias_out,
                              double negative_slope, bool input_gradients, bool weight_gradients,
-                             bool /*reduced: float32 is fast enough here*/) {
+                             int64_t rounding) {
   const MineArguments x =
       check_mine_arguments(a, b, marginal_b, permutation, weight_a, bias_a, weight_b, bias_b,
-                           weight_h, bias_h, weight_out, bias_out, negative_slope);
+                           weight_h, bias_h, weight_out, bias_out, negative_slope, rounding);
   for (const Tensor* tensor : {&x.b, &x.marginal_b, &x.permutation, &x.weight_a, &x.bias_a,
                                &x.weight_b, &x.bias_b, &x.weight_h, &x.bias_h, &x.weight_out})
     check_cpu(*tensor, "argument");

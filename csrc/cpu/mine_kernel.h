@@ -11,19 +11,31 @@
 
 namespace midiff::MF_ISA {
 
-template <class T>
+template <class T, class Factor>
 void pack_critic(const MineShape& shape, const CriticWeights<T>& w, T* packed) {
-  const MineLayout<T> l(shape);
-  constexpr int kP = kPanel<T>;
+  const MineLayout<T, Factor> l(shape);
+  constexpr int kP = kPanel<T>, kNumbers = kFactorNumbers<T, Factor>;
+  Factor* factors = reinterpret_cast<Factor*>(packed);
+  // Factor `i` of a row of `size` weights, 0 behind its end.
+  const auto factor = [](const T* row, int64_t size, int64_t i) {
+    const T first = row[kNumbers * i];
+    if constexpr (kNumbers == 1)
+      return first;
+    else
+      return pair_of(first, 2 * i + 1 < size ? row[2 * i + 1] : T(0));
+  };
   std::memset(packed, 0, sizeof(T) * l.packed_size());
   const auto input_weight = [&](int64_t unit, int64_t input) {
     return input < l.a ? w.weight_a[unit * l.a + input] : w.weight_b[unit * l.b + input - l.a];
   };
   for (int64_t unit = 0; unit < l.hidden; ++unit) {
-    for (int64_t i = 0; i < l.in; ++i) {
-      packed[l.first_weights() + (unit / 4 * l.in + i) * 4 + unit % 4] = input_weight(unit, i);
+    for (int64_t i = 0; i < l.in; ++i)
       packed[l.input_weights() + unit * l.in_panels * kP + i] = input_weight(unit, i);
-    }
+    Factor* first = factors + l.first_weights() + unit / 4 * l.in_factors * 4 + unit % 4;
+    for (int64_t i = 0; i < l.a_factors; ++i)
+      first[4 * i] = factor(w.weight_a + unit * l.a, l.a, i);
+    for (int64_t i = 0; i < l.b_factors; ++i)
+      first[4 * (l.a_factors + i)] = factor(w.weight_b + unit * l.b, l.b, i);
     packed[l.first_bias() + unit] = w.bias_a[unit] + w.bias_b[unit];
     packed[l.hidden_bias() + unit] = w.bias_h[unit];
     packed[l.out_weights() + unit] = w.weight_out[unit];
@@ -34,19 +46,19 @@ void pack_critic(const MineShape& shape, const CriticWeights<T>& w, T* packed) {
   packed[l.out_bias()] = w.bias_out;
   for_each_row_block(l.units, [&](int64_t unit, auto rows) {
     constexpr int kRows = decltype(rows)::value;
-    T* block = packed + l.hidden_weights() + unit * l.units;
+    Factor* block = factors + l.hidden_weights() + unit * l.unit_factors;
     for (int64_t m = 0; m < kRows && unit + m < l.hidden; ++m)
-      for (int64_t j = 0; j < l.hidden; ++j)
-        block[j * kRows + m] = w.weight_h[(unit + m) * l.hidden + j];
+      for (int64_t j = 0; kNumbers * j < l.hidden; ++j)
+        block[j * kRows + m] = factor(w.weight_h + (unit + m) * l.hidden, l.hidden, j);
   });
 }
 
 // MI = joint_sum / S - (log sum exp - log S): each lane's joint sums count 1 / S, its product sums
 // exp(lane maximum) / sum of exp.
-template <class T>
+template <class T, class Factor>
 void gather_lanes(const MineShape& shape, int64_t samples, const T* packed, int64_t lanes,
                   const LaneResult* results, const T* sums, const CriticGradients<T>& out) {
-  const MineLayout<T> l(shape);
+  const MineLayout<T, Factor> l(shape);
   constexpr int kL = kLanes<T>;
   constexpr int kP = kPanel<T>;
   LogSumExp total;
@@ -94,19 +106,20 @@ void gather_lanes(const MineShape& shape, int64_t samples, const T* packed, int6
   }
 }
 
-template <class T>
+template <class T, class Factor = T>
 constexpr MineKernel<T> mine_kernel() {
+  using Layout = MineLayout<T, Factor>;
   return {
-      [](const MineShape& shape) { return MineLayout<T>(shape).chunk; },
-      [](const MineShape& shape) { return MineLayout<T>(shape).packed_size(); },
-      [](const MineShape& shape) { return MineLayout<T>(shape).sums_size(); },
-      [](const MineShape& shape) { return MineLayout<T>(shape).scratch_size(); },
-      pack_critic<T>,
+      [](const MineShape& shape) { return Layout(shape).chunk; },
+      [](const MineShape& shape) { return Layout(shape).packed_size(); },
+      [](const MineShape& shape) { return Layout(shape).sums_size(); },
+      [](const MineShape& shape) { return Layout(shape).scratch_size(); },
+      pack_critic<T, Factor>,
       [](const MineShape& shape, const MineSamples<T>& samples, const T* packed, int64_t first,
          int64_t last, T* sums, T* scratch) {
-        return MineLane<T>(shape, samples, packed, sums, scratch).run(first, last);
+        return MineLane<T, Factor>(shape, samples, packed, sums, scratch).run(first, last);
       },
-      gather_lanes<T>,
+      gather_lanes<T, Factor>,
   };
 }
 

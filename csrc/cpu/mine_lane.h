@@ -17,7 +17,7 @@
 
 namespace midiff::MF_ISA {
 
-template <class T>
+template <class T, class Factor = T>
 class MineLane {
  public:
   MineLane(const MineShape& shape, const MineSamples<T>& samples, const T* packed, T* sums,
@@ -55,6 +55,7 @@ class MineLane {
  private:
   static constexpr int kL = kLanes<T>;
   static constexpr int kP = kPanel<T>;
+  static constexpr bool kPairs = MineLayout<T, Factor>::kPairs;
 
   MF_HD static Vec<T> activate(Vec<T> z, T slope) {
     return z > Vec<T>{} ? z : z * broadcast(slope);
@@ -66,7 +67,6 @@ class MineLane {
     const int64_t in = l_.in;
     for (int kind = 0; kind < 2; ++kind) {
       T* rows = scratch_ + l_.inputs_r() + kind * l_.chunk * l_.in_rows;
-      T* columns = scratch_ + l_.inputs_t() + kind * l_.chunk * in;
       for (int64_t s = 0; s < l_.chunk; ++s) {
         T* row = rows + l_.row_of(s) * l_.in_rows;
         if (s >= count_) {
@@ -83,12 +83,51 @@ class MineLane {
         row[in] = 1;
         for (int64_t i = in + 1; i < l_.in_rows; ++i) row[i] = 0;
       }
-      // Samples of one vector stand four rows apart. The last block of a row may read into the
-      // next one: those columns are not written.
-      for (int64_t s = 0; s < l_.chunk; s += kL)
-        for (int64_t i = 0; i < in; i += kL)
-          transpose_block(rows + l_.row_of(s) * l_.in_rows + i, 4 * l_.in_rows, kL,
-                          columns + (s / kP * in + i) * kP + s % kP, kP, at_most(in - i, kL));
+      T* columns = scratch_ + l_.inputs_t() + kind * l_.chunk * l_.in_factors;
+      if constexpr (kPairs) {
+        T* row_pairs = scratch_ + l_.inputs_f() + kind * l_.chunk * l_.row_factors();
+        pair_inputs(rows, row_pairs, scratch_ + l_.inputs_s() + kind * l_.chunk / 2 * l_.in_rows);
+        const int64_t behind_a = round_up(l_.a_factors, kL);
+        transpose_rows(row_pairs, l_.row_factors(), l_.a_factors, columns);
+        transpose_rows(row_pairs + behind_a, l_.row_factors(), l_.b_factors,
+                       columns + l_.a_factors * kP);
+      } else {
+        transpose_rows(rows, l_.in_rows, in, columns);
+      }
+    }
+  }
+
+  // The chunk's rows of `count` factors as columns. Samples of one vector stand four rows apart.
+  // The last block of a row may read into the next one: those columns are not written.
+  void transpose_rows(const T* rows, int64_t stride, int64_t count, T* columns) {
+    for (int64_t s = 0; s < l_.chunk; s += kL)
+      for (int64_t i = 0; i < count; i += kL)
+        transpose_block(rows + l_.row_of(s) * stride + i, 4 * stride, kL,
+                        columns + (s / kP * l_.in_factors + i) * kP + s % kP, kP,
+                        at_most(count - i, kL));
+  }
+
+  // Inputs in pairs: neighbours in a row for the first layer (of an odd group, the last one is
+  // paired with whatever follows, which has a weight of 0), two rows for its gradient.
+  void pair_inputs([[maybe_unused]] const T* rows, [[maybe_unused]] T* along,
+                   [[maybe_unused]] T* across) {
+    if constexpr (kPairs) {
+      const int64_t behind_a = round_up(l_.a_factors, kL);
+      for (int64_t r = 0; r < l_.chunk; ++r) {
+        const T* row = rows + r * l_.in_rows;
+        for (int64_t i = 0; i < l_.a_factors; i += kL)
+          store(factors(along + r * l_.row_factors() + i), pairs_along(row + 2 * i));
+        for (int64_t i = 0; i < l_.b_factors; i += kL)
+          store(factors(along + r * l_.row_factors() + behind_a + i),
+                pairs_along(row + l_.a + 2 * i));
+      }
+      for (int64_t r = 0; r < l_.chunk; r += 2) {
+        const T* row = rows + r * l_.in_rows;
+        for (int64_t i = 0; i < l_.in_rows; i += kL)
+          store_first(across + r / 2 * l_.in_rows + i,
+                      (Vec<T>)pairs_across(load(row + i), load(row + l_.in_rows + i)),
+                      l_.in_rows - i);
+      }
     }
   }
 
@@ -110,31 +149,44 @@ class MineLane {
 
   void first_layer() {
     const T* bias = packed_ + l_.first_bias();
-    const int64_t half = l_.chunk * l_.in;         // from joint to product inputs
-    const int64_t half_out = l_.chunk * l_.units;  // from joint to product activations
+    const int64_t half = l_.chunk * l_.in_factors;           // from joint to product inputs
+    const int64_t half_out = l_.sample_panels() * l_.units;  // from joint to product activations
     for (int64_t unit = 0; unit < l_.units; unit += kFirstRows) {
-      const T* weights = packed_ + l_.first_weights() + unit * l_.in;
+      const Factor* weights = factors(packed_ + l_.first_weights() + unit * l_.in_factors);
+      const Factor* of_b = weights + l_.a_factors * kFirstRows;
       for (int64_t panel = 0; panel < l_.sample_panels(); ++panel) {
-        const T* inputs = scratch_ + l_.inputs_t() + panel * l_.in * kP;
-        T* out = scratch_ + l_.first_t() + (panel * l_.units + unit) * kP;
+        const Factor* inputs = factors(scratch_ + l_.inputs_t() + panel * l_.in_factors * kP);
+        const Factor* inputs_b = inputs + l_.a_factors * kP;
+        const int64_t out = panel * l_.units + unit;
         Tile<T, kFirstRows> joint;
         for (int m = 0; m < kFirstRows; ++m)
+#pragma GCC unroll 2
           for (int v = 0; v < kTileVectors; ++v) joint.acc[m][v] = broadcast(bias[unit + m]);
-        joint.add_product(l_.a, weights, 1, kFirstRows, inputs, kP);
+        joint.add_product(l_.a_factors, weights, 1, kFirstRows, inputs, kP);
         Tile<T, kFirstRows> product = joint;
-        joint.add_product(l_.b, weights + l_.a * kFirstRows, 1, kFirstRows, inputs + l_.a * kP, kP);
+        joint.add_product(l_.b_factors, of_b, 1, kFirstRows, inputs_b, kP);
         store_activated(joint, out);
-        product.add_product(l_.b, weights + l_.a * kFirstRows, 1, kFirstRows,
-                            inputs + half + l_.a * kP, kP);
+        product.add_product(l_.b_factors, of_b, 1, kFirstRows, inputs_b + half, kP);
         store_activated(product, out + half_out);
       }
     }
   }
 
-  MF_HD void store_activated(const Tile<T, kFirstRows>& tile, T* out) {
-    for (int m = 0; m < kFirstRows; ++m)
-      for (int v = 0; v < kTileVectors; ++v)
-        store(out + m * kP + v * kL, activate(tile.acc[m][v], samples_.slope));
+  // at: in rows of kP activations.
+  MF_HD void store_activated(const Tile<T, kFirstRows>& tile, int64_t at) {
+    T* out = scratch_ + l_.first_t() + at * kP;
+#pragma GCC unroll 2
+    for (int v = 0; v < kTileVectors; ++v) {
+      Vec<T> active[kFirstRows];
+      for (int m = 0; m < kFirstRows; ++m) {
+        active[m] = activate(tile.acc[m][v], samples_.slope);
+        store(out + m * kP + v * kL, active[m]);
+      }
+      if constexpr (kPairs)
+        for (int m = 0; m < kFirstRows; m += 2)
+          store(factors(scratch_ + l_.first_f() + (at + m) / 2 * kP + v * kL),
+                pairs_across(active[m], active[m + 1]));
+    }
   }
 
   // Hidden activations and scores.
@@ -144,17 +196,20 @@ class MineLane {
     for (int64_t r = 0; r < l_.rows(); ++r) scores[r] = *out_bias;
     for_each_row_block(l_.units, [&](int64_t unit, auto rows) {
       constexpr int kRows = decltype(rows)::value;
-      const T* weights = packed_ + l_.hidden_weights() + unit * l_.units;
+      const Factor* weights = factors(packed_ + l_.hidden_weights() + unit * l_.unit_factors);
+      const Factor* first = factors(scratch_ + (kPairs ? l_.first_f() : l_.first_t()));
       const T* bias = packed_ + l_.hidden_bias() + unit;
       const T* out_weight = packed_ + l_.out_weights() + unit;
       for (int64_t panel = 0; panel < 2 * l_.sample_panels(); ++panel) {
         Tile<T, kRows> tile;
 #pragma GCC unroll 16
         for (int m = 0; m < kRows; ++m)
+#pragma GCC unroll 2
           for (int v = 0; v < kTileVectors; ++v) tile.acc[m][v] = broadcast(bias[m]);
-        tile.add_product(l_.units, weights, 1, kRows,
-                         scratch_ + l_.first_t() + panel * l_.units * kP, kP);
+        tile.add_product(l_.unit_factors, weights, 1, kRows, first + panel * l_.unit_factors * kP,
+                         kP);
         T* out = scratch_ + l_.hidden_t() + (panel * l_.units + unit) * kP;
+#pragma GCC unroll 2
         for (int v = 0; v < kTileVectors; ++v) {
           T* score = scores + panel * kP + v * kL;
           Vec<T> sum = load(score);
@@ -298,6 +353,14 @@ class MineLane {
           store(delta + at, load(first + at) > Vec<T>{} ? d : d * broadcast(samples_.slope));
         }
       }
+      if constexpr (kPairs) {
+        T* pairs = scratch_ + l_.delta_s() + column * l_.rows() / 2 * kP;
+        for (int64_t row = 0; row < l_.rows(); row += 2)
+          for (int v = 0; v < vectors; ++v) {
+            const T* at = delta + row * kP + v * kL;
+            store(factors(pairs + row / 2 * kP + v * kL), pairs_across(load(at), load(at + kP)));
+          }
+      }
     });
   }
 
@@ -325,14 +388,18 @@ class MineLane {
   // Sum over samples of (a, b, 1) x delta: gradients of weight_a, weight_b and the first biases.
   void first_gradient() {
     for (int kind = 0; kind < 2; ++kind) {
-      const T* inputs = scratch_ + l_.inputs_r() + kind * l_.chunk * l_.in_rows;
+      constexpr int kNumbers = MineLayout<T, Factor>::kNumbers;
+      const int64_t depth = l_.chunk / kNumbers;
+      const Factor* inputs =
+          factors(scratch_ + (kPairs ? l_.inputs_s() : l_.inputs_r()) + kind * depth * l_.in_rows);
       for_each_panel([&](int64_t column, auto vectors) {
-        const T* delta = scratch_ + l_.delta_r() + (column * l_.rows() + kind * l_.chunk) * kP;
+        const Factor* delta = factors(scratch_ + (kPairs ? l_.delta_s() : l_.delta_r()) +
+                                      (2 * column + kind) * depth * kP);
         T* sum = sums_ + l_.sum_first(kind) + column * l_.in_rows * kP;
         for_each_row_block(l_.in_rows, [&](int64_t row, auto rows) {
           Tile<T, decltype(rows)::value, vectors> tile;
           tile.fill(0);
-          tile.add_product(l_.chunk, inputs + row, 1, l_.in_rows, delta, kP);
+          tile.add_product(depth, inputs + row, 1, l_.in_rows, delta, kP);
           tile.add_to(sum + row * kP, kP);
         });
       });
@@ -377,10 +444,13 @@ class MineLane {
     return count < limit ? static_cast<int>(count) : limit;
   }
 
+  static Factor* factors(T* at) { return reinterpret_cast<Factor*>(at); }
+  static const Factor* factors(const T* at) { return reinterpret_cast<const Factor*>(at); }
+
   Code* codes(int64_t offset) { return reinterpret_cast<Code*>(scratch_ + offset); }
 
   const MineShape& shape_;
-  const MineLayout<T> l_;
+  const MineLayout<T, Factor> l_;
   const MineSamples<T>& samples_;
   const T* packed_;
   T* sums_;

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 
+#include "csrc/cpu/factors.h"
 #include "csrc/cpu/mask_product.h"
 #include "csrc/cpu/mine_kernel_api.h"
 
@@ -18,19 +19,27 @@ inline constexpr int64_t round_up(int64_t value, int64_t multiple) {
 // First-layer tiles hold joint and product sums side by side, hence few rows.
 inline constexpr int kFirstRows = 4;
 
-template <class T>
+// Factor: what the products with the first and the hidden layer multiply, see factors.h.
+template <class T, class Factor = T>
 struct MineLayout {
   static constexpr int kL = kLanes<T>;
   static constexpr int kP = kPanel<T>;
+  static constexpr int kNumbers = kFactorNumbers<T, Factor>;
+  static constexpr bool kPairs = kNumbers == 2;
+  static_assert(sizeof(Factor) == sizeof(T));
 
   explicit MineLayout(const MineShape& shape)
       : a(shape.a_size),
         b(shape.b_size),
         in(a + b),
+        a_factors((a + kNumbers - 1) / kNumbers),
+        b_factors((b + kNumbers - 1) / kNumbers),
+        in_factors(a_factors + b_factors),
         in_rows(round_up(in + 1, 4)),
         in_panels(round_up(in, kP) / kP),
         hidden(shape.hidden),
         units(round_up(hidden, 4)),
+        unit_factors(units / kNumbers),
         panels(round_up(units, kP) / kP),
         chunk(chunk_size(units)),
         groups_w(chunk / kGroupRows),
@@ -51,20 +60,21 @@ struct MineLayout {
   }
 
   int64_t a, b, in;
+  int64_t a_factors, b_factors, in_factors;
   int64_t in_rows;    // inputs and a constant 1 for the bias, padded to a multiple of 4
   int64_t in_panels;  // panels that cover the inputs
-  int64_t hidden, units, panels;
+  int64_t hidden, units, unit_factors, panels;
   int64_t chunk;  // samples of each kind (joint, product) in a chunk
   int64_t groups_w, groups_s;
 
-  // Packed weights.
-  int64_t first_weights() const { return 0; }                               // [units/4][in][4]
-  int64_t first_bias() const { return first_weights() + units * in; }       // [units]
-  int64_t hidden_weights() const { return first_bias() + units; }           // [block][units][rows]
-  int64_t hidden_bias() const { return hidden_weights() + units * units; }  // [units]
-  int64_t out_weights() const { return hidden_bias() + units; }             // [units]
-  int64_t out_bias() const { return out_weights() + units; }                // [1]
-  int64_t back_weights() const { return out_bias() + kL; }                  // [panel][units][kP]
+  // Packed weights; those of the first and the hidden layer are factors.
+  int64_t first_weights() const { return 0; }  // [units/4][in_factors][4]
+  int64_t first_bias() const { return first_weights() + units * in_factors; }  // [units]
+  int64_t hidden_weights() const { return first_bias() + units; }  // [block][unit_factors][rows]
+  int64_t hidden_bias() const { return hidden_weights() + units * unit_factors; }  // [units]
+  int64_t out_weights() const { return hidden_bias() + units; }                    // [units]
+  int64_t out_bias() const { return out_weights() + units; }                       // [1]
+  int64_t back_weights() const { return out_bias() + kL; }  // [panel][units][kP]
   int64_t input_weights() const {
     return back_weights() + panels * units * kP;
   }  // [units][in_panels][kP]
@@ -82,22 +92,29 @@ struct MineLayout {
   // Scratch of one thread. Rows of a chunk: all joint samples, then all product samples.
   int64_t rows() const { return 2 * chunk; }
   int64_t sample_panels() const { return chunk / kP; }
-  int64_t inputs_t() const { return 0; }                                // [kind][panel][in][kP]
-  int64_t inputs_r() const { return inputs_t() + rows() * in; }         // [row][in_rows]
-  int64_t first_t() const { return inputs_r() + rows() * in_rows; }     // [panel][units][kP]
-  int64_t hidden_t() const { return first_t() + rows() * units; }       // [panel][units][kP]
-  int64_t first_r() const { return hidden_t() + rows() * units; }       // [column panel][row][kP]
-  int64_t delta_r() const { return first_r() + rows() * panels * kP; }  // [column panel][row][kP]
-  int64_t scores() const { return delta_r() + rows() * panels * kP; }   // [rows]
-  int64_t weight_t() const { return scores() + rows(); }                // [rows]
-  int64_t weight_r() const { return weight_t() + rows(); }              // [rows]
-  int64_t table() const { return weight_r() + rows(); }                 // [kTableGroups][16][kP]
+  int64_t inputs_t() const { return 0; }  // [kind][panel][in_factors][kP], factors
+  int64_t inputs_r() const { return inputs_t() + rows() * in_factors; }  // [row][in_rows]
+  int64_t first_t() const { return inputs_r() + rows() * in_rows; }      // [panel][units][kP]
+  int64_t hidden_t() const { return first_t() + rows() * units; }        // [panel][units][kP]
+  int64_t first_r() const { return hidden_t() + rows() * units; }        // [column panel][row][kP]
+  int64_t delta_r() const { return first_r() + rows() * panels * kP; }   // [column panel][row][kP]
+  int64_t scores() const { return delta_r() + rows() * panels * kP; }    // [rows]
+  int64_t weight_t() const { return scores() + rows(); }                 // [rows]
+  int64_t weight_r() const { return weight_t() + rows(); }               // [rows]
+  int64_t table() const { return weight_r() + rows(); }                  // [kTableGroups][16][kP]
   int64_t input_delta() const {
     return table() + kTableGroups * kTableSize<T>;
   }  // [rows][in_panels][kP]
   int64_t codes_s() const { return input_delta() + rows() * in_panels * kP; }
   int64_t codes_w() const { return codes_s() + space_of_codes(rows() * groups_s); }
-  int64_t scratch_size() const { return codes_w() + space_of_codes(2 * units * groups_w); }
+  // Factors beside the numbers they were made of; nothing where they are the same.
+  int64_t first_f() const { return codes_w() + space_of_codes(2 * units * groups_w); }
+  int64_t inputs_f() const { return first_f() + factors(unit_factors); }    // [row][row_factors()]
+  int64_t inputs_s() const { return inputs_f() + factors(row_factors()); }  // [row/2][in_rows]
+  int64_t delta_s() const { return inputs_s() + factors(in_rows) / 2; }     // [panel][row/2][kP]
+  int64_t scratch_size() const { return delta_s() + factors(panels * kP) / 2; }
+  int64_t factors(int64_t of_a_row) const { return kPairs ? rows() * of_a_row : 0; }
+  int64_t row_factors() const { return round_up(a_factors, kL) + round_up(b_factors, kL); }
 
   static int64_t space_of_codes(int64_t count) {
     return round_up(count * sizeof(Code), sizeof(T)) / sizeof(T);

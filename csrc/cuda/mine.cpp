@@ -77,10 +77,10 @@ MineResults donsker_varadhan(const Tensor& a, const Tensor& b,
                              const Tensor& bias_b, const Tensor& weight_h, const Tensor& bias_h,
                              const Tensor& weight_out, const std::optional<Tensor>& bias_out,
                              double negative_slope, bool input_gradients, bool weight_gradients,
-                             bool reduced) {
+                             int64_t rounding) {
   const MineArguments x =
       check_mine_arguments(a, b, marginal_b, permutation, weight_a, bias_a, weight_b, bias_b,
-                           weight_h, bias_h, weight_out, bias_out, negative_slope);
+                           weight_h, bias_h, weight_out, bias_out, negative_slope, rounding);
   const auto here = [&](const Tensor& tensor, const char* name) {
     check_same_device(tensor, name, a);
   };
@@ -121,7 +121,7 @@ MineResults donsker_varadhan(const Tensor& a, const Tensor& b,
       task.layout = MineLayout::of(x.samples, x.a_size, x.b_size, x.hidden);
       task.members = x.members;
       task.slope = static_cast<T>(negative_slope);
-      task.highest = !reduced;
+      task.highest = x.rounding == MineRounding::kFloat32;
       task.has_marginal = x.has_marginal;
       task.a = of(x.a);
       task.b = of(x.b);

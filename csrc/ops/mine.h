@@ -12,12 +12,17 @@
 
 namespace midiff {
 
+// What the products of float32 numbers may be rounded to where that is faster, as
+// torch.get_float32_matmul_precision() has it: "highest", "high", "medium".
+enum class MineRounding { kFloat32, kTf32, kBf16 };
+
 // Contiguous.
 struct MineArguments {
   Tensor a, b, marginal_b, permutation, weight_a, bias_a, weight_b, bias_b, weight_h, bias_h,
       weight_out, bias_out;
   bool has_marginal, has_bias_out;
   double negative_slope;
+  MineRounding rounding;
   int64_t members, samples, a_size, b_size, hidden;
 };
 
@@ -30,7 +35,7 @@ inline MineArguments check_mine_arguments(
     const Tensor& a, const Tensor& b, const std::optional<Tensor>& marginal_b,
     const Tensor& permutation, const Tensor& weight_a, const Tensor& bias_a, const Tensor& weight_b,
     const Tensor& bias_b, const Tensor& weight_h, const Tensor& bias_h, const Tensor& weight_out,
-    const std::optional<Tensor>& bias_out, double negative_slope) {
+    const std::optional<Tensor>& bias_out, double negative_slope, int64_t rounding) {
   check_shape(a, "a", "[E, S, A]", {kAnySize, kAnySize, kAnySize});
   check_shape(b, "b", "[E, S, B]", {a.size(0), a.size(1), kAnySize});
   check_shape(weight_h, "weight_h", "[E, H, H]", {a.size(0), kAnySize, kAnySize});
@@ -42,6 +47,7 @@ inline MineArguments check_mine_arguments(
                   hidden);
   STD_TORCH_CHECK(negative_slope >= 0 && negative_slope <= 1,
                   "negative_slope: expected 0 to 1, got ", negative_slope);
+  STD_TORCH_CHECK(rounding >= 0 && rounding <= 2, "rounding: expected 0 to 2, got ", rounding);
   check_shape(permutation, "permutation", "[E, S]", {members, samples});
   check_dtype(permutation, "permutation", ScalarType::Long);
   check_shape(weight_a, "weight_a", "[E, H, A]", {members, hidden, a_size});
@@ -73,6 +79,7 @@ inline MineArguments check_mine_arguments(
           marginal_b.has_value(),
           bias_out.has_value(),
           negative_slope,
+          static_cast<MineRounding>(rounding),
           members,
           samples,
           a_size,

@@ -51,15 +51,17 @@ def donsker_varadhan(
             negative_slope,
             differentiable and any(tensor.requires_grad for tensor in inputs),
             differentiable and any(w is not None and w.requires_grad for w in weights),
-            _reduced_precision(),
+            _rounding(),
         )[0]
         return mi
 
 
+# torch.compile guards whether the setting is "highest": a compiled function follows it there, and
+# goes on with what it met first between "high" and "medium".
 @torch.compiler.assume_constant_result
-def _reduced_precision() -> bool:
-    """Whether float32 products may be rounded to TF32, as torch's own may on the same device."""
-    return torch.get_float32_matmul_precision() != "highest"
+def _rounding() -> int:
+    """What products may be rounded to, as torch's own may: 0 float32, 1 TF32, 2 bf16."""
+    return ("highest", "high", "medium").index(torch.get_float32_matmul_precision())
 
 
 def _check(

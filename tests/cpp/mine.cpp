@@ -144,18 +144,25 @@ Results define(const Problem<T>& p) {
 }
 
 // Relative to the largest number wanted, or to `floor` where that is less.
-template <class T, class Found>
-void expect_near(const Found& found, const std::vector<double>& wanted, double floor = 1e-2) {
+template <class Found>
+void expect_near(const Found& found, const std::vector<double>& wanted, double tolerance,
+                 double floor = 1e-2) {
   double scale = floor, error = 0;
   for (size_t i = 0; i < wanted.size(); ++i) {
     scale = std::max(scale, std::abs(wanted[i]));
     error = std::max(error, std::abs(static_cast<double>(found[i]) - wanted[i]));
   }
-  MF_EXPECT(error < scale * (sizeof(T) == 4 ? 2e-5 : 1e-12));
+  MF_EXPECT(error < scale * tolerance);
 }
 
+// Of MI, absolute; of gradients, as expect_near has it.
+struct Tolerance {
+  double mi, gradients;
+};
+
 template <class T>
-void test_size(const MineKernel<T>& kernel, Size size, double slope, int64_t lanes) {
+void test_size(const MineKernel<T>& kernel, Size size, double slope, int64_t lanes,
+               Tolerance tolerance) {
   const Problem<T> p(size, slope);
   const Results wanted = define(p);
   const auto [samples, a_size, b_size, hidden] = size;
@@ -185,39 +192,50 @@ void test_size(const MineKernel<T>& kernel, Size size, double slope, int64_t lan
       total.merge(results.back().product);
     }
     mi -= total.value() - std::log(static_cast<double>(samples));
-    MF_EXPECT(std::abs(mi - wanted.mi) < (sizeof(T) == 4 ? 1e-5 : 1e-12));
+    MF_EXPECT(std::abs(mi - wanted.mi) < tolerance.mi);
     if (!gradients) continue;
     std::vector<T> wa(hidden * a_size), wb(hidden * b_size), first(hidden), wh(hidden * hidden),
         bh(hidden), wo(hidden);
     kernel.gather(shape, samples, packed.get(), static_cast<int64_t>(results.size()),
                   results.data(), sums.get(),
                   {wa.data(), wb.data(), first.data(), wh.data(), bh.data(), wo.data()});
-    expect_near<T>(wa, wanted.wa);
-    expect_near<T>(wb, wanted.wb);
+    expect_near(wa, wanted.wa, tolerance.gradients);
+    expect_near(wb, wanted.wb, tolerance.gradients);
     // Biases: the joint and the product term are of order one and can cancel.
-    expect_near<T>(first, wanted.first, 1.0);
-    expect_near<T>(wh, wanted.wh);
-    expect_near<T>(bh, wanted.bh, 1.0);
-    expect_near<T>(wo, wanted.wo);
+    expect_near(first, wanted.first, tolerance.gradients, 1.0);
+    expect_near(wh, wanted.wh, tolerance.gradients);
+    expect_near(bh, wanted.bh, tolerance.gradients, 1.0);
+    expect_near(wo, wanted.wo, tolerance.gradients);
     for (int64_t i = 0; i < samples * in; ++i) {
       joint[i] /= static_cast<T>(samples);
       product[i] *= static_cast<T>(-total.share(reference[i / in / chunk]));
     }
-    expect_near<T>(joint, wanted.joint);
-    expect_near<T>(product, wanted.product);
+    expect_near(joint, wanted.joint, tolerance.gradients);
+    expect_near(product, wanted.product, tolerance.gradients);
   }
 }
 
+constexpr Size kSizes[] = {
+    {1, 1, 1, 1}, {33, 3, 5, 13}, {129, 7, 2, 37}, {700, 4, 17, 20}, {300, 33, 40, 66}};
+
 void test_all(const Kernels& kernels) {
   for (const double slope : {0.0, 0.25, 1.0}) {
-    for (const Size size : {Size{1, 1, 1, 1}, Size{33, 3, 5, 13}, Size{129, 7, 2, 37},
-                            Size{700, 4, 17, 20}, Size{300, 33, 40, 66}}) {
-      test_size<float>(kernels.mine.f32, size, slope, 2);
-      test_size<double>(kernels.mine.f64, size, slope, 3);
+    for (const Size size : kSizes) {
+      test_size<float>(kernels.mine.f32, size, slope, 2, {1e-5, 2e-5});
+      test_size<double>(kernels.mine.f64, size, slope, 3, {1e-12, 1e-12});
     }
   }
 }
 
+// bf16 has 8 bits, and these scores are of order 10. With slope 1, so that no unit near 0 changes
+// its derivative at one go.
+void test_bf16(const MineKernel<float>& kernel) {
+  for (const Size size : kSizes) test_size(kernel, size, 1.0, 2, {0.1, 4e-2});
+}
+
 }  // namespace
 
-int main() { midiff::test::for_each_instruction_set(test_all); }
+int main() {
+  midiff::test::for_each_instruction_set(test_all);
+  if (midiff::bf16_mine() != nullptr) test_bf16(*midiff::bf16_mine());
+}

@@ -120,7 +120,7 @@ def test_opcheck(marginal: bool, gradients: bool) -> None:
     case = case.replace(tensors)
     arguments = (case.a, case.b, case.marginal_b, case.permutation, *case.weights, case.slope)
     torch.library.opcheck(
-        torch.ops.midiff.donsker_varadhan.default, (*arguments, gradients, gradients, False)
+        torch.ops.midiff.donsker_varadhan.default, (*arguments, gradients, gradients, 0)
     )
     torch.library.opcheck(
         torch.ops.midiff.donsker_varadhan_backward.default,
@@ -146,13 +146,13 @@ def test_compiles_as_one_graph() -> None:
 
 def test_a_compiled_function_follows_the_precision_setting() -> None:
     compiled = torch.compile(
-        lambda x: x * (2.0 if mine._reduced_precision() else 1.0),
+        lambda x: x * mine._rounding(),
         fullgraph=True,
         backend="aot_eager",
     )
     before = torch.get_float32_matmul_precision()
     try:
-        for setting, factor in (("highest", 1.0), ("high", 2.0), ("medium", 2.0), ("highest", 1.0)):
+        for setting, factor in (("highest", 0), ("medium", 2), ("highest", 0), ("medium", 2)):
             torch.set_float32_matmul_precision(setting)
             assert compiled(torch.ones(1)).item() == factor, setting
     finally:
