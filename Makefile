@@ -2,8 +2,9 @@
 # make test    run the tests
 # make check   lint, types, formatting, warnings as errors, sanitizers
 # make bench   time every op and the training against plain PyTorch
+# make gpu     on a machine with a GPU: build, tests, sanitizers, benchmarks; OUT=… takes the results
 #
-# Each sets up what it needs in .venv: pinned packages (constraints.txt) and the compiled ops.
+# Each but gpu sets up what it needs in .venv: pinned packages (constraints.txt) and the compiled ops.
 # PYTHON=… names the interpreter (3.11 or later), MAX_JOBS=… the number of compilers at once.
 
 VENV := .venv
@@ -25,7 +26,7 @@ CPP_TESTS := $(wildcard tests/cpp/*.cpp)
 INSTALLED := $(VENV)/.installed
 BUILT := $(VENV)/.built
 
-.PHONY: demo test check bench sanitize build clean
+.PHONY: demo test check bench gpu sanitize build clean
 .DELETE_ON_ERROR:
 
 demo: $(BUILT)
@@ -37,6 +38,12 @@ test: $(BUILT)
 bench: $(BUILT)
 	set -e; for file in bench/[!_]*.py; do \
 	  echo "== $$file"; $(BIN)/python -m bench.$$(basename $$file .py); done
+
+# In the environment as it is: PYTHON=… or its python3 has torch with CUDA, and nothing is downloaded.
+OUT := runs/gpu
+gpu:
+	PYTHON=$(if $(filter command line environment,$(origin PYTHON)),$(PYTHON),python3) \
+	  tests/cuda/check.sh $(OUT) $(STAGES)
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -1,226 +1,259 @@
 """Side by side in one process: correctness first, then time, then the ratio.
 
-    results = [
-        compare(
-            "leaky RNN, forward", fused, eager, check, shape="20 x 3000 x 40",
-        ),
-    ]
-    save("leaky", results)
+    def forward(session: Session) -> None:
+        session.compare("leaky RNN, forward", fused, eager, check, shape="20 x 3000 x 40")
 
-Run as ``python -m bench.leaky``, or all of them by ``make bench``. ``save`` writes
-``bench/results/leaky.json`` and ``leaky.png``.
+    if __name__ == "__main__":
+        run("leaky", cpu={"forward": forward}, cuda={"forward": forward})  # bench/_command.py
+
+Run as ``python -m bench.leaky``, or all of them by ``make bench``. What fails is recorded with its
+reason, and the rest goes on.
 """
 
 from __future__ import annotations
 
-import json
-import platform
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from matplotlib.figure import Figure
-from torch.utils.benchmark import Measurement, Timer
 
-from midiff_fast import _load
-from midiff_fast._version import __version__
-
-RESULTS = Path(__file__).parent / "results"
-# Both sides take turns, so that a clock that changes meets both alike.
-ROUNDS = 4
-
-
-@dataclass(frozen=True)
-class Timing:
-    """Seconds per call: median, quartile range, and how many timed blocks they come from."""
-
-    name: str
-    median: float
-    iqr: float
-    blocks: int
+from ._limits import Gpu, Limit, gpu_here
+from ._timing import ROUNDS, Action, Timing, call, in_turns
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One question and its answer; ``ratio`` is how many times faster ours is."""
+    """One question and its answer; ``ratio`` is how many times faster ours is.
+
+    Without an opponent, ``failed`` says why; where that is None too, there was none to be.
+    """
 
     title: str
     shape: str
     precision: str
     ours: Timing
-    opponent: Timing
-    ratio: float
+    opponent: Timing | None
+    ratio: float | None
     notes: dict[str, Any]
+    failed: str | None = None
+    steps: int | None = None  # of a recurrence, in one call
+    limit: Limit | None = None
+    memory: dict[str, int] | None = None  # bytes at most, beyond the arguments, of each side
+
+    @property
+    def share(self) -> float | None:
+        """Of the limit that was reached: 1 is as fast as can be."""
+        return self.limit.seconds / self.ours.median if self.limit else None
 
 
-def compare(
-    title: str,
-    ours: Callable[[], Any],
-    opponent: Callable[[], Any],
-    check: Callable[[Any, Any], None],
-    *,
-    shape: str = "",
-    ours_name: str = "fused",
-    opponent_name: str = "eager",
-    opponent_part: float = 1.0,
-    seconds: float = 4.0,
-    notes: dict[str, Any] | None = None,
-) -> Comparison:
-    """Times ``ours()`` against ``opponent()``, after ``check(our_result, their_result)`` passed.
+@dataclass(frozen=True)
+class Failure:
+    """A question without an answer of ours."""
 
-    ``check`` raises where the results do not agree. A slow opponent may do a part of our work,
-    ``opponent_part``, in one call; its times are divided by that. ``seconds`` is the least time
-    spent on each side; a call longer than that is still timed ``ROUNDS`` times. Prints a line as it
-    goes.
+    title: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Comparisons along one axis of the shape, such as "units N"."""
+
+    axis: str
+    fixed: str
+    points: list[tuple[int, Comparison]]
+
+
+@dataclass(frozen=True)
+class Breakdown:
+    """Seconds of the parts of one call."""
+
+    title: str
+    parts: dict[str, float]
+
+
+@dataclass
+class Session:
+    """One benchmark on one device: its answers so far, and how thoroughly to time.
+
+    ``seconds`` is the least time spent on each side. ``traces`` is where profiles go, if anywhere.
     """
-    ours_blocks: list[Measurement] = []
-    opponent_blocks: list[Measurement] = []
-    start = time.perf_counter()
-    ours_result = ours()
-    middle = time.perf_counter()
-    check(ours_result, opponent())
-    end = time.perf_counter()
-    least = seconds / ROUNDS
-    sides = (
-        (_timer(ours), middle - start > least, ours_blocks),
-        (_timer(opponent), end - middle > least, opponent_blocks),
-    )
-    for _ in range(ROUNDS):
-        for timer, is_long, blocks in sides:
-            # What is long is called once: to find out how often to call it, it would be run twice.
-            block = timer.timeit(1) if is_long else timer.blocked_autorange(min_run_time=least)
-            blocks.append(block)
-    ours_time = _timing(ours_name, ours_blocks)
-    opponent_time = _timing(opponent_name, opponent_blocks, opponent_part)
-    comparison = Comparison(
-        title=title,
-        shape=shape,
-        precision=torch.get_float32_matmul_precision(),
-        ours=ours_time,
-        opponent=opponent_time,
-        ratio=opponent_time.median / ours_time.median,
-        notes=notes or {},
-    )
-    print(_line(comparison), flush=True)
-    return comparison
+
+    device: torch.device
+    quick: bool = False
+    seconds: float = 4.0
+    traces: Path | None = None
+    comparisons: list[Comparison] = field(default_factory=list)
+    panels: list[Panel] = field(default_factory=list)
+    breakdowns: list[Breakdown] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    gpu: Gpu | None = None
+
+    def __post_init__(self) -> None:
+        if self.device.type == "cuda":
+            self.gpu = gpu_here()
+
+    def compare(self, title: str, *arguments: Any, **settings: Any) -> Comparison | None:
+        """Adds what :meth:`measure` finds to the answers, and prints it."""
+        comparison = self.measure(title, *arguments, **settings)
+        if comparison is not None:
+            self.comparisons.append(comparison)
+            print(line(comparison), flush=True)
+        return comparison
+
+    def measure(
+        self,
+        title: str,
+        ours: Action,
+        opponent: Action,
+        check: Callable[[Any, Any], None],
+        *,
+        shape: str = "",
+        ours_name: str = "fused",
+        opponent_name: str = "eager",
+        opponent_part: float = 1.0,
+        seconds: float | None = None,
+        steps: int | None = None,
+        limit: Limit | None = None,
+        notes: dict[str, Any] | None = None,
+    ) -> Comparison | None:
+        """Times ``ours()`` against ``opponent()``, after ``check(our_result, their_result)``.
+
+        ``check`` raises where the results do not agree; then, and where ours fails, there is
+        nothing to time: a failure is recorded, and None comes back. An opponent may fail. A slow
+        one may do a part of our work, ``opponent_part``, in one call; its times are divided by
+        that.
+        """
+        memory: dict[str, int] = {}
+        failed = None
+        try:
+            result, length, bytes = call(ours, self.device)
+            if bytes is not None:
+                memory[ours_name] = bytes
+            sides = [(ours, length)]
+            try:
+                theirs, length, bytes = call(opponent, self.device)
+            except Exception as error:
+                failed = reason_of(error)
+            else:
+                check(result, theirs)
+                del theirs
+                if bytes is not None:
+                    memory[opponent_name] = bytes
+                sides.append((opponent, length))
+            del result
+            self._trace(title, ours)
+            spent = self.seconds if seconds is None else seconds
+            blocks = in_turns([self._warm(*side, spent) for side in sides], spent)
+        except Exception as error:
+            self.fail(title, error)
+            return None
+        our_time = Timing.of(ours_name, blocks[0])
+        their_time = None
+        if len(blocks) > 1:
+            their_time = Timing.of(opponent_name, blocks[1], opponent_part)
+        told = dict(notes or {})
+        if their_time and opponent_part != 1.0:
+            told["opponent timed on"] = f"{opponent_part:.3g} of the work"
+        return Comparison(
+            title=title,
+            shape=shape,
+            precision=torch.get_float32_matmul_precision(),
+            ours=our_time,
+            opponent=their_time,
+            ratio=their_time.median / our_time.median if their_time else None,
+            notes=told,
+            failed=f"{opponent_name}: {failed}" if failed else None,
+            steps=steps,
+            limit=limit,
+            memory=memory or None,
+        )
+
+    def once(self, title: str, ours: Action, *, shape: str = "") -> Comparison:
+        """Adds the time of one long call, with no opponent; ``ours`` is warm."""
+        _, seconds, bytes = call(ours, self.device)
+        comparison = Comparison(
+            title=title,
+            shape=shape,
+            precision=torch.get_float32_matmul_precision(),
+            ours=Timing.of("fused", [seconds]),
+            opponent=None,
+            ratio=None,
+            notes={},
+            memory=None if bytes is None else {"fused": bytes},
+        )
+        self.comparisons.append(comparison)
+        print(line(comparison), flush=True)
+        return comparison
+
+    def ask(self, name: str, question: Callable[[Session], None]) -> None:
+        """Asks a question; one that breaks off is a failure."""
+        try:
+            question(self)
+        except Exception as error:
+            self.fail(name, error)
+
+    def fail(self, title: str, error: Exception) -> None:
+        self.failures.append(Failure(title, reason_of(error)))
+        print(f"{title}: FAILED: {self.failures[-1].reason}", flush=True)
+
+    def _warm(self, action: Action, length: float, spent: float) -> tuple[Action, bool]:
+        """The action, and whether its call takes long. On CUDA a first call may have compiled."""
+        least = spent / ROUNDS
+        if self.device.type == "cuda" and length > least:
+            _, length, _ = call(action, self.device)
+        return action, length > least
+
+    def _trace(self, title: str, ours: Action) -> None:
+        """A profile of one call, to be read by Perfetto or chrome://tracing."""
+        if self.traces is None:
+            return
+        self.traces.mkdir(parents=True, exist_ok=True)
+        with torch.profiler.profile() as profile:
+            ours()
+            if self.device.type == "cuda":
+                torch.cuda.synchronize(self.device)
+        name = re.sub(r"\W+", "_", title).strip("_")
+        profile.export_chrome_trace(str(self.traces / f"{name}.json.gz"))
 
 
-def _timer(function: Callable[[], Any]) -> Timer:
-    return Timer("function()", globals={"function": function}, num_threads=torch.get_num_threads())
+def reason_of(error: Exception) -> str:
+    """One line, with the kind of the error in front; memory that it held is given back."""
+    error.__traceback__ = None
+    if isinstance(error, torch.OutOfMemoryError):
+        torch.cuda.empty_cache()
+    lines = [text.strip() for text in str(error).splitlines() if text.strip()]
+    return f"{type(error).__name__}: {' '.join(lines)[:300]}" if lines else type(error).__name__
 
 
-def _timing(name: str, measurements: list[Measurement], part: float = 1.0) -> Timing:
-    (merged,) = Measurement.merge(measurements)
-    return Timing(name, merged.median / part, merged.iqr / part, len(merged.times))
+def line(comparison: Comparison) -> str:
+    """A comparison in one line of text."""
 
-
-def _line(comparison: Comparison) -> str:
     def side(timing: Timing) -> str:
-        return f"{timing.name} {_time(timing.median)} ± {_time(timing.iqr / 2)}"
+        text = f"{timing.name} {time_text(timing.median)} ± {time_text(timing.iqr / 2)}"
+        if comparison.steps:
+            text += f" ({time_text(timing.median / comparison.steps)} a step)"
+        if comparison.memory and timing.name in comparison.memory:
+            text += f" in {comparison.memory[timing.name] / 1e9:.3g} GB"
+        return text
 
-    notes = "".join(f", {key} {value}" for key, value in comparison.notes.items())
-    return (
-        f"{comparison.title} [{comparison.shape}; {comparison.precision}]: "
-        f"{side(comparison.ours)}, {side(comparison.opponent)}{notes}"
-        f"  ->  {comparison.ratio:.1f}x"
-    )
+    parts = [side(comparison.ours)]
+    if comparison.opponent:
+        parts.append(side(comparison.opponent))
+    if comparison.failed:
+        parts.append(f"failed: {comparison.failed}")
+    parts += [f"{key} {value}" for key, value in comparison.notes.items()]
+    if comparison.limit and comparison.share:
+        parts.append(f"{100 * comparison.share:.3g} % of the limit ({comparison.limit.reason})")
+    ratio = f"  ->  {comparison.ratio:.1f}x" if comparison.ratio else ""
+    shape = f"[{comparison.shape}; {comparison.precision}]"
+    return f"{comparison.title} {shape}: {', '.join(parts)}{ratio}"
 
 
-def _time(seconds: float) -> str:
+def time_text(seconds: float) -> str:
     for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
         if seconds >= size:
             return f"{seconds / size:.3g} {unit}"
     return f"{seconds * 1e9:.3g} ns"
-
-
-@contextmanager
-def precision(setting: str) -> Iterator[None]:
-    """``torch.set_float32_matmul_precision(setting)`` for a while."""
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision(setting)
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)
-
-
-def peak_extra_memory(function: Callable[[], Any]) -> int | None:
-    """Bytes by which the process grew at most while ``function()`` ran; None where unknown."""
-    status, reset = Path("/proc/self/status"), Path("/proc/self/clear_refs")
-    try:
-        before = _status_bytes(status, "VmRSS")
-        reset.write_text("5")  # forget the peak so far
-        function()
-        return max(_status_bytes(status, "VmHWM") - before, 0)
-    except OSError:
-        return None
-
-
-def _status_bytes(status: Path, key: str) -> int:
-    for line in status.read_text().splitlines():
-        if line.startswith(key + ":"):
-            return int(line.split()[1]) * 1024
-    raise OSError(f"{status} has no {key}")
-
-
-def machine() -> dict[str, Any]:
-    """What the numbers depend on."""
-    flags = _cpuinfo("flags").split()
-    return {
-        "cpu": _cpuinfo("model name") or platform.processor() or platform.machine(),
-        "threads": torch.get_num_threads(),
-        "instruction_set": _load.build_info().get("instruction_set", "none"),
-        "amx": "amx_bf16" in flags,
-        "torch": torch.__version__,
-        "midiff_fast": __version__,
-    }
-
-
-def _cpuinfo(key: str) -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return ""
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith(key)), "")
-
-
-def save(name: str, comparisons: Sequence[Comparison]) -> None:
-    """Writes ``results/NAME.json`` and the same numbers as bars, ``results/NAME.png``."""
-    RESULTS.mkdir(exist_ok=True)
-    record = {
-        "benchmark": name,
-        "machine": machine(),
-        "comparisons": [asdict(comparison) for comparison in comparisons],
-    }
-    (RESULTS / f"{name}.json").write_text(json.dumps(record, indent=2) + "\n")
-    _plot(name, comparisons)
-
-
-def _plot(name: str, comparisons: Sequence[Comparison]) -> None:
-    figure = Figure(figsize=(8, 1 + 0.75 * len(comparisons)), layout="constrained")
-    axes = figure.subplots()
-    for row, comparison in enumerate(comparisons):
-        sides = ((-0.2, comparison.ours, "C0"), (0.2, comparison.opponent, "0.7"))
-        for offset, timing, color in sides:
-            axes.barh(row + offset, timing.median, 0.38, xerr=timing.iqr / 2, color=color, log=True)
-            label = f"  {timing.name} {_time(timing.median)}"
-            axes.text(timing.median + timing.iqr / 2, row + offset, label, va="center")
-    axes.set_yticks(
-        range(len(comparisons)),
-        [f"{item.title}\n{item.precision}: {item.ratio:.1f}x" for item in comparisons],
-    )
-    axes.invert_yaxis()
-    times = [side.median for item in comparisons for side in (item.ours, item.opponent)]
-    axes.set_xlim(min(times) / 2, max(times) * 8)
-    axes.set_xlabel("seconds per call (median, quartile range)")
-    about = machine()
-    axes.set_title(
-        f"{name}: {about['cpu']}, {about['threads']} threads, torch {about['torch']}", fontsize=9
-    )
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    figure.savefig(RESULTS / f"{name}.png", dpi=150)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from bench._harness import Comparison, compare, save
 from midiff_fast.ops import random
+
+from ._command import run
+from ._harness import Session
 
 # State noise of one pass: batch, steps, units (Tomoda et al. 2025, working memory).
 SIZE = (20, 3000, 40)
+SAMPLES = 40_000
 
 
 def same_distribution(ours: Tensor, theirs: Tensor) -> None:
@@ -20,26 +23,32 @@ def same_distribution(ours: Tensor, theirs: Tensor) -> None:
         assert abs(numbers.var() - 1) < error * 2**0.5
 
 
-def main() -> list[Comparison]:
-    seeds = torch.tensor([1001])
-    fused = compare(
+def normals(session: Session) -> None:
+    seeds = torch.tensor([1001], device=session.device)
+    numbers = 4.0 * torch.Size(SIZE).numel()  # bytes
+    session.compare(
         "normals",
         lambda: random.normal(seeds, 5, 0, SIZE, backend="fused"),
-        lambda: torch.randn(1, *SIZE),
+        lambda: torch.randn(1, *SIZE, device=session.device),
         same_distribution,
         shape=" x ".join(map(str, SIZE)),
         opponent_name="torch.randn",
+        limit=session.gpu.traffic(numbers) if session.gpu else None,
     )
-    order = compare(
+
+
+def permutations(session: Session) -> None:
+    seeds = torch.tensor([1001], device=session.device)
+    session.compare(
         "permutation",
-        lambda: random.permutation(seeds, 8, 0, 40_000, backend="fused"),
-        lambda: torch.randperm(40_000)[None],
+        lambda: random.permutation(seeds, 8, 0, SAMPLES, backend="fused"),
+        lambda: torch.randperm(SAMPLES, device=session.device)[None],
         lambda ours, theirs: torch.testing.assert_close(ours.sort().values, theirs.sort().values),
-        shape="40,000",
+        shape=f"{SAMPLES:,}",
         opponent_name="torch.randperm",
     )
-    return [fused, order]
 
 
 if __name__ == "__main__":
-    save("random_numbers", main())
+    questions = {"normals": normals, "permutations": permutations}
+    run("random_numbers", cpu=questions, cuda=questions)

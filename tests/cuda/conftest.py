@@ -1,6 +1,11 @@
-"""Skips this folder where there is no GPU, no torch with CUDA, or no CUDA ops."""
+"""Skips this folder where there is no GPU, no torch with CUDA, or no CUDA ops.
+
+``MIDIFF_GPU=1`` in the environment makes that an error.
+"""
 
 from __future__ import annotations
+
+import os
 
 import pytest
 import torch
@@ -18,6 +23,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     obstacle = _obstacle()
     if obstacle is None:
         return
+    if os.environ.get("MIDIFF_GPU") == "1":
+        raise pytest.UsageError(f"MIDIFF_GPU=1: {obstacle}")
     for item in items:
         if "cuda" in item.path.parts[-2:-1]:
             item.add_marker(pytest.mark.skip(reason=obstacle))
