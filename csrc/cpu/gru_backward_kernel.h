@@ -163,12 +163,11 @@ class GruBackwardTeam {
 
   void write_slopes(int64_t samples) const {
     for (int64_t unit = 0; unit < units_; unit += kLanes<T>) {
-      const T* panel = packed_gates_ + unit / kLanes<T> * gru_panel_size<T>(task_.shape);
       for_each_part(samples, kGruRows, [&](int64_t sample, int64_t count) {
         const T* source = sources_ + sample * source_row_;
         const GruRows<T> left = {source, source_row_, source + units_ + 1, source_row_};
         with_count<kGruRows>(count, [&](auto row_count) {
-          gru_panel<row_count>(task_.shape, panel, left,
+          gru_panel<row_count>(task_.shape, unit, packed_gates_, left,
                                [&](int r, const GruGates<Vec<T>>& gates, Vec<T> state_part) {
                                  const GruSlopes<Vec<T>> slopes = gru_slopes(
                                      gates, state_part, load(source + r * source_row_ + unit));

@@ -37,13 +37,12 @@ void gru_forward_team(const GruForward<T>& task, int64_t member, int64_t first, 
     const T* input = task.input.at(member, first) + t * task.input.step;
     T* states = task.states ? task.states + (sequence * shape.steps + t) * units : nullptr;
     for (int64_t unit = 0; unit < units; unit += kLanes<T>) {
-      const T* panel = gates + unit / kLanes<T> * gru_panel_size<T>(shape);
       for_each_part(count, kGruRows, [&](int64_t s, int64_t rows) {
         const GruRows<T> left = {before + s * row, row, input + s * task.input.sequence,
                                  task.input.sequence};
         with_count<kGruRows>(rows, [&](auto row_count) {
           gru_panel<row_count>(
-              shape, panel, left, [&](int r, const GruGates<Vec<T>>& gates_of_row, Vec<T>) {
+              shape, unit, gates, left, [&](int r, const GruGates<Vec<T>>& gates_of_row, Vec<T>) {
                 const int64_t at = (s + r) * row + unit;
                 const Vec<T> next = gru_forward(gates_of_row, load(before + at));
                 store(after + at, next);

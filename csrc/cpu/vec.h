@@ -94,6 +94,22 @@ MF_HD void transpose_block(const T* in, int64_t in_stride, int rows, T* out, int
     if (c < columns) store(out + c * out_stride, block[c]);
 }
 
+// Lane i is lane i + first of the value, or whatever where there is none.
+template <class V>
+MF_HD V lanes_from(V value, int64_t first) {
+  using T = std::decay_t<decltype(value[0])>;
+#if defined(__x86_64__) && MF_VECTOR_BYTES == 64
+  if constexpr (sizeof(T) == 4) {
+    constexpr Vec<int32_t> kLane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    return _mm512_permutexvar_ps(
+        reinterpret_cast<__m512i>(kLane + broadcast(static_cast<int32_t>(first))), value);
+  }
+#endif
+  T lanes[2 * kLanes<T>] = {};
+  store(lanes, value);
+  return load(lanes + first);
+}
+
 MF_HD Vec<float> square_root(Vec<float> value) {
 #if defined(__x86_64__) && MF_VECTOR_BYTES == 64
   return _mm512_sqrt_ps(value);
