@@ -28,8 +28,9 @@ from ._limits import Limit, Wanted
 from ._timing import precision
 
 PRECISIONS = ("highest", "high", "medium")
-# Relative error that a precision class may add to that of eager float32.
-EXTRA = {"highest": 1e-6, "high": 1e-3, "medium": 3e-2}
+# Relative error that a precision class may add to that of eager float32. Where rounding turns a
+# unit near 0 on or off, a derivative changes at one go: of bf16's 8 bits, that is most of it.
+EXTRA = {"highest": 1e-6, "high": 1e-3, "medium": 5e-2}
 # On CUDA, what the tests there allow: TF32 turns a unit near 0 on or off.
 EXTRA_CUDA = {"highest": 1e-5, "high": 2e-2}
 
@@ -59,6 +60,7 @@ WORKING_MEMORY = Shape(
 )
 SEPARATION = Shape("separation", 500_000, 50, 100, 0.25, "1.3 ms highest, 0.6 ms high, 8x eager")
 QUICK_SAMPLES = 2000
+FULL_SAMPLES = 40_000
 
 
 def eager_information(mine: MINE, a: Tensor, b: Tensor, permutation: Tensor) -> Tensor:
@@ -133,6 +135,8 @@ class Case:
     def check(self, extra: float) -> Callable[[Results, Results], None]:
         """Passes where ours is at most twice as far from float64 as theirs, plus ``extra``."""
         exact = self.in_float64().results(eager_information)
+        # The fewer samples, the more one unit counts that is on and should be off.
+        extra *= math.sqrt(max(1.0, FULL_SAMPLES / self.shape.samples))
 
         def error(found: Tensor, wanted: Tensor) -> float:
             return float((found.double() - wanted).norm() / wanted.norm())
