@@ -70,8 +70,11 @@ class Optimizer(ABC):
         """Step one parameter in place, and its running averages."""
 
     def state_dict(self) -> dict[str, object]:
-        """All that a resumed training needs, as tensors and an int."""
-        averages = {slot: [t.clone() for t in tensors] for slot, tensors in self.averages.items()}
+        """All that a resumed training needs, as tensors on the CPU and an int."""
+        averages = {
+            slot: [t.to("cpu", copy=True) for t in tensors]
+            for slot, tensors in self.averages.items()
+        }
         return {"steps": self.steps, "averages": averages}
 
     @torch.no_grad()

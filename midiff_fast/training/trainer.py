@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .._device import choose_device
 from ..runs import EpochMetrics, OptimizerConfig, RunConfig, TrainingConfig
 from ..runs.metrics import mean_metrics
 from ..tasks import Signals, Task, build_task
@@ -37,17 +38,30 @@ class Trainer:
     Args:
         config: what to train.
         task: what to learn; None for the task that the configuration describes.
+        device: "cpu", "cuda", "cuda:1", or "auto". It is no part of the state: a training may go
+            on on another device, to other last digits.
+
+    Raises:
+        ConfigError: there is no such device.
     """
 
-    def __init__(self, config: RunConfig, task: Task | None = None) -> None:
+    def __init__(
+        self,
+        config: RunConfig,
+        task: Task | None = None,
+        *,
+        device: str | torch.device = "cpu",
+    ) -> None:
         self.config = config
+        self.device = choose_device(device)
         self.members = config.members()
         if task is None:
             task = build_task(config.study, config.task.model_dump())
         self.task = task
-        self.networks = build_networks(config, self.task)
-        self.draws = Draws(config, self.task, self.networks)
-        self.mi_weight = torch.tensor([member.mi_weight for member in self.members])
+        self.networks = build_networks(config, self.task, self.device)
+        self.draws = Draws(config, self.task, self.networks, self.device)
+        mi_weight = torch.tensor([member.mi_weight for member in self.members])
+        self.mi_weight = mi_weight.to(self.device)
         self.model_optimizer = _optimizer(config.model_optimizer, self.networks.model_parameters())
         self.critic_optimizer = _optimizer(
             config.critic_optimizer, self.networks.critic_parameters()
@@ -83,12 +97,16 @@ class Trainer:
         return [mean_metrics(self.epoch, list(rows)) for rows in zip(*rounds, strict=True)]
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that the further training depends on, as tensors and ints."""
+        """Everything that the further training depends on, as tensors on the CPU and ints."""
+
+        def copied(parameters: dict[str, Tensor]) -> dict[str, Tensor]:
+            return {n: p.detach().to("cpu", copy=True) for n, p in parameters.items()}
+
         return {
             "epoch": self.epoch,
             "pretrained": self.pretrained,
-            "model": {n: p.detach().clone() for n, p in self.networks.model_parameters().items()},
-            "critic": {n: p.detach().clone() for n, p in self.networks.critic_parameters().items()},
+            "model": copied(self.networks.model_parameters()),
+            "critic": copied(self.networks.critic_parameters()),
             "model_optimizer": self.model_optimizer.state_dict(),
             "critic_optimizer": self.critic_optimizer.state_dict(),
         }
