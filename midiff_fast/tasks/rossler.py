@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ..ops import random as keyed
+from ..ops._common import constants
 from ..ops.random import Purpose
 from ..ops.trajectories import trajectories
 from ..systems import ROSSLER
@@ -54,7 +55,7 @@ class RosslerPrediction(Regression):
         A member gets what it would get alone, and a smaller batch is the beginning of a larger one.
         """
         uniform = keyed.uniform(seeds, purpose, step, (batch, 3), dtype=torch.float64)
-        low, span = uniform.new_tensor([-5.0, -5.0, 0.0]), uniform.new_tensor([10.0, 10.0, 0.2])
+        low, span = constants((-5.0, -5.0, 0.0), uniform), constants((10.0, 10.0, 0.2), uniform)
         values = trajectories("rossler", low + span * uniform, self.interval, steps + 1).values
-        values = values.div_(uniform.new_tensor([5.0, 5.0, 10.0])).to(self.dtype)
+        values = values.div_(constants((5.0, 5.0, 10.0), values)).to(self.dtype)
         return Signals(values[..., :-1, :].contiguous(), values[..., 1:, :].contiguous())

@@ -100,7 +100,7 @@ def mutual_information(
     critic = networks.critic
     assert critic is not None
     if networks.critic_members is not None:
-        states = states[networks.critic_members]
+        states = states.index_select(0, networks.critic_members)
     states = states.flatten(1, 2)
     if samples.subset is not None:
         states = states.gather(1, samples.subset[:, :, None].expand(-1, -1, states.shape[2]))
@@ -172,7 +172,8 @@ def model_step(
             else:
                 members = networks.critic_members
                 mi = mi.index_copy(0, members, estimate)
-                total = total.index_add(0, members, mi_weight[members] * estimate)
+                weighted = mi_weight.index_select(0, members) * estimate
+                total = total.index_add(0, members, weighted)
         gradients = torch.autograd.grad(total.sum(), optimizer.parameters)
     optimizer.step(gradients)
     last_state = states[:, :, -1]

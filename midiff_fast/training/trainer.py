@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from .._device import choose_device
+from ..ops.trajectories import checks_deferred
 from ..runs import EpochMetrics, OptimizerConfig, RunConfig, TrainingConfig
 from ..runs.metrics import mean_metrics
 from ..tasks import Signals, Task, build_task
 from .draws import Draws
 from .networks import build_networks
 from .optimizers import OPTIMIZERS, Optimizer
-from .steps import ModelLosses, Sequences, critic_step, model_step
+from .results import CriticResult, ModelResult, Result, fetch, on_cpu
+from .steps import Sequences, critic_step, model_step
 
 
 def passes_per_epoch(training: TrainingConfig) -> int:
@@ -70,31 +72,31 @@ class Trainer:
         self.epoch = 0  # epochs so far
 
     def pretrain(self) -> None:
-        """One critic pass from a random state, before the first epoch."""
-        self._critic_pass(self.pretrained, from_rest=False)
+        """One critic pass from a random state, before the first epoch.
+
+        Raises:
+            DivergedError: the bound is not finite. The state is then of no further use.
+        """
+        with checks_deferred():
+            results = self._critic_pass(self.pretrained, from_rest=False)
+        self._check_results(on_cpu(results), epoch=0)
         self.pretrained += 1
 
     def run_epoch(self, after_pass: Callable[[], None] = lambda: None) -> list[EpochMetrics]:
         """One epoch; the metrics of every member (``seconds`` is left at 0).
 
+        Nothing waits for the device before the last pass: that the losses are finite is seen then.
+
         Raises:
             DivergedError: a loss is not finite. The state is then of no further use.
         """
-        training = self.config.training
         self._set_learning_rates()
-        index = training.critic_pretraining + self.epoch * passes_per_epoch(training)
-        rounds: list[list[EpochMetrics]] = []
-        for _ in range(training.model_passes):
-            mi_critic = torch.full((len(self.members),), float("nan"))
-            for _ in range(training.critic_steps):
-                mi_critic = self._critic_pass(index, from_rest=True)
-                index += 1
-                after_pass()
-            rounds += self._model_pass(index, mi_critic)
-            index += 1
-            after_pass()
+        with checks_deferred():
+            results = self._passes(after_pass)
+        results = on_cpu(results)
+        self._check_results(results, self.epoch + 1)
         self.epoch += 1
-        return [mean_metrics(self.epoch, list(rows)) for rows in zip(*rounds, strict=True)]
+        return self._metrics(results)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the further training depends on, as tensors on the CPU and ints."""
@@ -125,11 +127,14 @@ class Trainer:
 
     def check_weights(self) -> None:
         """Raises DivergedError if a weight of any member is not finite."""
+        weights: dict[str, Tensor] = {}
         for name, parameter in self.networks.model_parameters().items():
-            self._check_finite(name, parameter, self.epoch)
+            weights[name] = parameter.detach()
         for name, parameter in self.networks.critic_parameters().items():
-            whole = self.for_all_members(parameter, 0.0)
-            self._check_finite(f"critic's {name}", whole, self.epoch)
+            weights[f"critic's {name}"] = self.for_all_members(parameter, 0.0)
+        finite = fetch([_finite_members(weight) for weight in weights.values()])
+        for name, members in zip(weights, finite, strict=True):
+            self._refuse_others(members, name, self.epoch)
 
     def for_all_members(self, values: Tensor, missing: float = float("nan")) -> Tensor:
         """Values of the members that have a critic, [M, …], put in place among all: [E, …]."""
@@ -137,7 +142,7 @@ class Trainer:
         if self.networks.critic_members is None:
             return values
         everyone = values.new_full((len(self.members), *values.shape[1:]), missing)
-        return everyone.index_copy(0, self.networks.critic_members, values)
+        return everyone.index_copy(0, self.networks.critic_members.to(values.device), values)
 
     def _set_learning_rates(self) -> None:
         """Those of the coming epoch: from the first to the final one in equal steps."""
@@ -150,10 +155,25 @@ class Trainer:
             rate = config.learning_rate + done * (last - config.learning_rate)
             optimizer.learning_rate = rate
 
-    def _critic_pass(self, index: int, *, from_rest: bool) -> Tensor:
-        """One critic pass; the bound before its step, nan for members without a critic: [E]."""
+    def _passes(self, after_pass: Callable[[], None]) -> list[Result]:
+        """The passes of the coming epoch; what they come to, in their order."""
+        training = self.config.training
+        index = training.critic_pretraining + self.epoch * passes_per_epoch(training)
+        results: list[Result] = []
+        for _ in range(training.model_passes):
+            for _ in range(training.critic_steps):
+                results += self._critic_pass(index, from_rest=True)
+                index += 1
+                after_pass()
+            results += self._model_pass(index)
+            index += 1
+            after_pass()
+        return results
+
+    def _critic_pass(self, index: int, *, from_rest: bool) -> list[CriticResult]:
+        """One critic pass; nothing comes of it where no member has a critic."""
         if self.networks.critic is None:
-            return torch.full((len(self.members),), float("nan"))
+            return []
         mi = critic_step(
             self.networks,
             self.critic_optimizer,
@@ -161,16 +181,14 @@ class Trainer:
             self.draws.samples(index),
             self.config.training.transient,
         )
-        epoch = self.epoch + 1 if from_rest else 0
-        self._check_finite("mutual information", self.for_all_members(mi, 0.0), epoch)
-        return self.for_all_members(mi)
+        return [CriticResult(mi)]
 
-    def _model_pass(self, index: int, mi_critic: Tensor) -> list[list[EpochMetrics]]:
-        """One model step on each segment of a pass; the metrics of every step and member."""
+    def _model_pass(self, index: int) -> list[ModelResult]:
+        """One model step on each segment of a pass."""
         training = self.config.training
         length = training.steps // training.segments
         sequences = self.draws.sequences(index, from_rest=False)
-        steps: list[list[EpochMetrics]] = []
+        results: list[ModelResult] = []
         state, transient = sequences.initial_state, training.transient
         for segment in range(training.segments):
             # The first segment begins with the transient, the others go on where it ended.
@@ -190,42 +208,59 @@ class Trainer:
                 self.mi_weight,
                 training.weight_decay,
             )
-            self._check_finite("loss", losses.total, self.epoch + 1)
-            steps.append(self._metrics(losses, part.signals.target[:, :, transient:], mi_critic))
+            accuracy = self.task.accuracy(losses.output, part.signals.target[:, :, transient:])
+            results.append(
+                ModelResult(losses.task, losses.decay, losses.mi, losses.total, accuracy)
+            )
             state, transient = losses.last_state, 0
-        return steps
+        return results
 
-    def _check_finite(self, name: str, values: Tensor, epoch: int) -> None:
-        bad = (
-            ~torch.isfinite(values.detach()).flatten(1).all(1)
-            if values.dim() > 1
-            else (~torch.isfinite(values))
-        )
-        if bool(bad.any()):
-            member = self.members[int(bad.nonzero()[0])]
+    def _check_results(self, results: Sequence[Result], epoch: int) -> None:
+        """Raises DivergedError at the first pass of which a loss is not finite."""
+        for result in results:
+            if isinstance(result, CriticResult):
+                bound = self.for_all_members(result.mi, 0.0)
+                self._refuse_others(_finite_members(bound), "mutual information", epoch)
+            else:
+                self._refuse_others(_finite_members(result.total), "loss", epoch)
+
+    def _refuse_others(self, finite: Tensor, name: str, epoch: int) -> None:
+        """Raises DivergedError for the first member that is not among the finite ones [E]."""
+        if not bool(finite.all()):
+            member = self.members[int((~finite).nonzero()[0])]
             raise DivergedError(
                 f"epoch {epoch}: the {name} of member {member.index} (seed {member.seed}, "
                 f"mi_weight {member.mi_weight}) is not finite"
             )
 
-    def _metrics(
-        self, losses: ModelLosses, target: Tensor, mi_critic: Tensor
-    ) -> list[EpochMetrics]:
-        accuracy = self.task.accuracy(losses.output, target)  # [E, O]
-        return [
-            EpochMetrics(
-                epoch=self.epoch,
-                member=member,
-                accuracy=float(accuracy[member.index].mean()),
-                accuracies=tuple(accuracy[member.index].tolist()),
-                task_loss=float(losses.task[member.index]),
-                decay_loss=float(losses.decay[member.index]),
-                mi_critic=float(mi_critic[member.index]),
-                mi_model=float(losses.mi[member.index]),
-                seconds=0.0,
-            )
-            for member in self.members
-        ]
+    def _metrics(self, results: Sequence[Result]) -> list[EpochMetrics]:
+        """Of every member, the mean over the model steps of an epoch."""
+        steps: list[list[EpochMetrics]] = [[] for _ in self.members]
+        mi_critic = torch.full((len(self.members),), float("nan"))
+        for result in results:
+            if isinstance(result, CriticResult):
+                mi_critic = self.for_all_members(result.mi)
+                continue
+            for member in self.members:
+                accuracies = result.accuracy[member.index]
+                metrics = EpochMetrics(
+                    epoch=self.epoch,
+                    member=member,
+                    accuracy=float(accuracies.mean()),
+                    accuracies=tuple(accuracies.tolist()),
+                    task_loss=float(result.task[member.index]),
+                    decay_loss=float(result.decay[member.index]),
+                    mi_critic=float(mi_critic[member.index]),
+                    mi_model=float(result.mi[member.index]),
+                    seconds=0.0,
+                )
+                steps[member.index].append(metrics)
+        return [mean_metrics(self.epoch, rows) for rows in steps]
+
+
+def _finite_members(values: Tensor) -> Tensor:
+    """Which members' numbers [E, …] are all finite: [E] bool."""
+    return torch.isfinite(values).reshape(len(values), -1).all(1)
 
 
 def _cut(sequences: Sequences, start: int, end: int) -> Sequences:
