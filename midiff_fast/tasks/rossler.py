@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -54,7 +56,22 @@ class RosslerPrediction(Regression):
 
         A member gets what it would get alone, and a smaller batch is the beginning of a larger one.
         """
-        uniform = keyed.uniform(seeds, purpose, step, (batch, 3), dtype=torch.float64)
+        return self.draw_side_by_side(seeds, (step,), batch, steps, purpose=purpose)
+
+    def draw_side_by_side(
+        self,
+        seeds: Tensor,
+        draws: Sequence[int],
+        batch: int,
+        steps: int,
+        *,
+        purpose: int = Purpose.SIGNALS,
+    ) -> Signals:
+        """All trajectories are integrated at once: on a GPU in the time that one takes."""
+        starts = [
+            keyed.uniform(seeds, purpose, draw, (batch, 3), dtype=torch.float64) for draw in draws
+        ]
+        uniform = torch.cat(starts, dim=1)
         low, span = constants((-5.0, -5.0, 0.0), uniform), constants((10.0, 10.0, 0.2), uniform)
         values = trajectories("rossler", low + span * uniform, self.interval, steps + 1).values
         values = values.div_(constants((5.0, 5.0, 10.0), values)).to(self.dtype)

@@ -120,7 +120,8 @@ class _Loop:
             self._resume(state)
         training = self.config.training
         while self.trainer.pretrained < training.critic_pretraining:
-            self.trainer.pretrain()
+            left = training.critic_pretraining - self.trainer.pretrained
+            self.trainer.pretrain(min(left, self.trainer.passes_at_once))
             self._report()
             self._stop_if_asked()
         while self.trainer.epoch < training.epochs:

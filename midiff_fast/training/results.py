@@ -13,11 +13,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..runs import EpochMetrics, Member
+from ..runs.metrics import mean_metrics
+
 
 class CriticResult(NamedTuple):
     """Of one critic step: the bound before it, in nats."""
 
-    mi: Tensor  # [M]
+    mi: Tensor  # [E], nan for members without a critic
 
 
 class ModelResult(NamedTuple):
@@ -50,3 +53,36 @@ def fetch(tensors: Sequence[Tensor]) -> list[Tensor]:
         part.reshape(tensor.shape).to(tensor.dtype)
         for part, tensor in zip(parts, tensors, strict=True)
     ]
+
+
+def epoch_metrics(
+    epoch: int, members: Sequence[Member], results: Sequence[Result]
+) -> list[EpochMetrics]:
+    """Metrics of every member, the mean over an epoch's model steps (``seconds`` is left at 0).
+
+    Args:
+        epoch: its number.
+        members: of the ensemble.
+        results: of the epoch's passes in their order, on the CPU.
+    """
+    steps: list[list[EpochMetrics]] = [[] for _ in members]
+    mi_critic = torch.full((len(members),), float("nan"))
+    for result in results:
+        if isinstance(result, CriticResult):
+            mi_critic = result.mi
+            continue
+        for member in members:
+            accuracies = result.accuracy[member.index]
+            metrics = EpochMetrics(
+                epoch=epoch,
+                member=member,
+                accuracy=float(accuracies.mean()),
+                accuracies=tuple(accuracies.tolist()),
+                task_loss=float(result.task[member.index]),
+                decay_loss=float(result.decay[member.index]),
+                mi_critic=float(mi_critic[member.index]),
+                mi_model=float(result.mi[member.index]),
+                seconds=0.0,
+            )
+            steps[member.index].append(metrics)
+    return [mean_metrics(epoch, rows) for rows in steps]

@@ -122,15 +122,17 @@ def mutual_information(
 
 
 def critic_step(
-    networks: Networks, optimizer: Optimizer, sequences: Sequences, samples: Samples, transient: int
+    networks: Networks, optimizer: Optimizer, states: Tensor, samples: Samples
 ) -> Tensor:
     """One step of the critic towards a tighter bound; the model is frozen.
+
+    Args:
+        states: of the model in the learned steps, without gradient, [E, B, T, N].
+        samples: the draws of this step.
 
     Returns:
         The bound before the step: [M] nats.
     """
-    with torch.no_grad():
-        states = run_model(networks.model, sequences, transient)
     with torch.enable_grad():
         mi = mutual_information(networks, states, samples, frozen=False)
         gradients = torch.autograd.grad(-mi.sum(), optimizer.parameters)

@@ -11,13 +11,13 @@ from torch import Tensor
 from .._device import choose_device
 from ..ops.trajectories import checks_deferred
 from ..runs import EpochMetrics, OptimizerConfig, RunConfig, TrainingConfig
-from ..runs.metrics import mean_metrics
 from ..tasks import Signals, Task, build_task
 from .draws import Draws
+from .grouping import passes_at_once as suitable_passes
 from .networks import build_networks
 from .optimizers import OPTIMIZERS, Optimizer
-from .results import CriticResult, ModelResult, Result, fetch, on_cpu
-from .steps import Sequences, critic_step, model_step
+from .results import CriticResult, ModelResult, Result, epoch_metrics, fetch, on_cpu
+from .steps import Sequences, critic_step, model_step, run_model
 
 
 def passes_per_epoch(training: TrainingConfig) -> int:
@@ -42,6 +42,8 @@ class Trainer:
         task: what to learn; None for the task that the configuration describes.
         device: "cpu", "cuda", "cuda:1", or "auto". It is no part of the state: a training may go
             on on another device, to other last digits.
+        passes_at_once: critic passes whose sequences are run as one batch; None for as many as suit
+            the device. No result depends on it.
 
     Raises:
         ConfigError: there is no such device.
@@ -53,6 +55,7 @@ class Trainer:
         task: Task | None = None,
         *,
         device: str | torch.device = "cpu",
+        passes_at_once: int | None = None,
     ) -> None:
         self.config = config
         self.device = choose_device(device)
@@ -61,7 +64,10 @@ class Trainer:
             task = build_task(config.study, config.task.model_dump())
         self.task = task
         self.networks = build_networks(config, self.task, self.device)
+        members, numbers = self.networks.critic_members, torch.arange(len(self.members))
+        self._has_critic = torch.isin(numbers, numbers if members is None else members.cpu())
         self.draws = Draws(config, self.task, self.networks, self.device)
+        self.passes_at_once = passes_at_once or suitable_passes(config, self.task, self.device)
         mi_weight = torch.tensor([member.mi_weight for member in self.members])
         self.mi_weight = mi_weight.to(self.device)
         self.model_optimizer = _optimizer(config.model_optimizer, self.networks.model_parameters())
@@ -71,16 +77,17 @@ class Trainer:
         self.pretrained = 0  # critic passes so far, before the first epoch
         self.epoch = 0  # epochs so far
 
-    def pretrain(self) -> None:
-        """One critic pass from a random state, before the first epoch.
+    def pretrain(self, passes: int = 1) -> None:
+        """Critic passes from a random state, before the first epoch.
 
         Raises:
             DivergedError: the bound is not finite. The state is then of no further use.
         """
         with checks_deferred():
-            results = self._critic_pass(self.pretrained, from_rest=False)
+            numbers = range(self.pretrained, self.pretrained + passes)
+            results = self._critic_passes(numbers, False, lambda: None)
         self._check_results(on_cpu(results), epoch=0)
-        self.pretrained += 1
+        self.pretrained += passes
 
     def run_epoch(self, after_pass: Callable[[], None] = lambda: None) -> list[EpochMetrics]:
         """One epoch; the metrics of every member (``seconds`` is left at 0).
@@ -96,7 +103,7 @@ class Trainer:
         results = on_cpu(results)
         self._check_results(results, self.epoch + 1)
         self.epoch += 1
-        return self._metrics(results)
+        return epoch_metrics(self.epoch, self.members, results)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the further training depends on, as tensors on the CPU and ints."""
@@ -161,27 +168,43 @@ class Trainer:
         index = training.critic_pretraining + self.epoch * passes_per_epoch(training)
         results: list[Result] = []
         for _ in range(training.model_passes):
-            for _ in range(training.critic_steps):
-                results += self._critic_pass(index, from_rest=True)
-                index += 1
-                after_pass()
+            critic_passes = range(index, index + training.critic_steps)
+            results += self._critic_passes(critic_passes, True, after_pass)
+            index += training.critic_steps
             results += self._model_pass(index)
             index += 1
             after_pass()
         return results
 
-    def _critic_pass(self, index: int, *, from_rest: bool) -> list[CriticResult]:
-        """One critic pass; nothing comes of it where no member has a critic."""
+    def _critic_passes(
+        self, passes: range, from_rest: bool, after_pass: Callable[[], None]
+    ) -> list[CriticResult]:
+        """Critic passes of these numbers; nothing comes of them where no member has a critic."""
+        results: list[CriticResult] = []
+        for first in range(0, len(passes), self.passes_at_once):
+            group = passes[first : first + self.passes_at_once]
+            results += self._critic_group(group, from_rest, after_pass)
+        return results
+
+    def _critic_group(
+        self, passes: range, from_rest: bool, after_pass: Callable[[], None]
+    ) -> list[CriticResult]:
+        """Critic passes that run the model together, and then step the critic one by one."""
         if self.networks.critic is None:
+            for _ in passes:
+                after_pass()
             return []
-        mi = critic_step(
-            self.networks,
-            self.critic_optimizer,
-            self.draws.sequences(index, from_rest=from_rest),
-            self.draws.samples(index),
-            self.config.training.transient,
-        )
-        return [CriticResult(mi)]
+        training = self.config.training
+        with torch.no_grad():
+            sequences = self.draws.sequences(*passes, from_rest=from_rest)
+            states = run_model(self.networks.model, sequences, training.transient)
+        del sequences  # as large as the states, and the critic has no use for it
+        results: list[CriticResult] = []
+        for index, own in zip(passes, states.split(training.batch, dim=1), strict=True):
+            mi = critic_step(self.networks, self.critic_optimizer, own, self.draws.samples(index))
+            results.append(CriticResult(self.for_all_members(mi)))
+            after_pass()
+        return results
 
     def _model_pass(self, index: int) -> list[ModelResult]:
         """One model step on each segment of a pass."""
@@ -219,8 +242,8 @@ class Trainer:
         """Raises DivergedError at the first pass of which a loss is not finite."""
         for result in results:
             if isinstance(result, CriticResult):
-                bound = self.for_all_members(result.mi, 0.0)
-                self._refuse_others(_finite_members(bound), "mutual information", epoch)
+                finite = _finite_members(result.mi) | ~self._has_critic
+                self._refuse_others(finite, "mutual information", epoch)
             else:
                 self._refuse_others(_finite_members(result.total), "loss", epoch)
 
@@ -232,30 +255,6 @@ class Trainer:
                 f"epoch {epoch}: the {name} of member {member.index} (seed {member.seed}, "
                 f"mi_weight {member.mi_weight}) is not finite"
             )
-
-    def _metrics(self, results: Sequence[Result]) -> list[EpochMetrics]:
-        """Of every member, the mean over the model steps of an epoch."""
-        steps: list[list[EpochMetrics]] = [[] for _ in self.members]
-        mi_critic = torch.full((len(self.members),), float("nan"))
-        for result in results:
-            if isinstance(result, CriticResult):
-                mi_critic = self.for_all_members(result.mi)
-                continue
-            for member in self.members:
-                accuracies = result.accuracy[member.index]
-                metrics = EpochMetrics(
-                    epoch=self.epoch,
-                    member=member,
-                    accuracy=float(accuracies.mean()),
-                    accuracies=tuple(accuracies.tolist()),
-                    task_loss=float(result.task[member.index]),
-                    decay_loss=float(result.decay[member.index]),
-                    mi_critic=float(mi_critic[member.index]),
-                    mi_model=float(result.mi[member.index]),
-                    seconds=0.0,
-                )
-                steps[member.index].append(metrics)
-        return [mean_metrics(self.epoch, rows) for rows in steps]
 
 
 def _finite_members(values: Tensor) -> Tensor:
