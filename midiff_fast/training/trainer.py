@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from .._device import choose_device
+from ..ops._common import Backend
 from ..ops.trajectories import checks_deferred
 from ..runs import EpochMetrics, OptimizerConfig, RunConfig, TrainingConfig
 from ..tasks import Signals, Task, build_task
@@ -70,9 +71,12 @@ class Trainer:
         self.passes_at_once = passes_at_once or suitable_passes(config, self.task, self.device)
         mi_weight = torch.tensor([member.mi_weight for member in self.members])
         self.mi_weight = mi_weight.to(self.device)
-        self.model_optimizer = _optimizer(config.model_optimizer, self.networks.model_parameters())
+        backend = config.compute.backend
+        self.model_optimizer = _optimizer(
+            config.model_optimizer, self.networks.model_parameters(), backend
+        )
         self.critic_optimizer = _optimizer(
-            config.critic_optimizer, self.networks.critic_parameters()
+            config.critic_optimizer, self.networks.critic_parameters(), backend
         )
         self.pretrained = 0  # critic passes so far, before the first epoch
         self.epoch = 0  # epochs so far
@@ -270,10 +274,13 @@ def _cut(sequences: Sequences, start: int, end: int) -> Sequences:
     return Sequences(cut, state, None if noise is None else noise[time])
 
 
-def _optimizer(config: OptimizerConfig, parameters: dict[str, Tensor]) -> Optimizer:
+def _optimizer(
+    config: OptimizerConfig, parameters: dict[str, Tensor], backend: Backend
+) -> Optimizer:
     return OPTIMIZERS[config.name](
         list(parameters.values()),
         config.learning_rate,
         clip_norm=config.clip_norm or None,
         clip_value=config.clip_value or None,
+        backend=backend,
     )
