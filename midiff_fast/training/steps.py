@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import NamedTuple
 
 import torch
@@ -160,11 +161,12 @@ def model_step(
         output = networks.model.readout(states)
         task_loss = task.loss(output, sequences.signals.target[:, :, transient:])
         matrices = networks.model.matrices()
-        squares = torch.stack([member_sum(weight.square()) for weight in matrices])
+        squares = [member_sum(weight.square()) for weight in matrices]
         if isinstance(weight_decay, float):
-            decay = weight_decay * squares.sum(0)
+            decay = weight_decay * reduce(torch.add, squares)
         else:
-            decay = (squares * squares.new_tensor(weight_decay)[:, None]).sum(0)
+            weighted = (c * square for c, square in zip(weight_decay, squares, strict=True))
+            decay = reduce(torch.add, weighted)
         total = task_loss + decay
         mi = torch.full_like(task_loss, float("nan"))
         if networks.critic is not None and samples is not None:
@@ -174,8 +176,8 @@ def model_step(
             else:
                 members = networks.critic_members
                 mi = mi.index_copy(0, members, estimate)
-                weighted = mi_weight.index_select(0, members) * estimate
-                total = total.index_add(0, members, weighted)
+                penalty = mi_weight.index_select(0, members) * estimate
+                total = total.index_add(0, members, penalty)
         gradients = torch.autograd.grad(total.sum(), optimizer.parameters)
     optimizer.step(gradients)
     last_state = states[:, :, -1]
