@@ -73,6 +73,9 @@ def _add_train_command(study: str, summary: str) -> None:
             Path | None,
             typer.Option(help="The run's directory [default: runs/STUDY-PRESET]."),
         ] = None,
+        device: Annotated[
+            str, typer.Option(help="auto (CUDA where it can be had), cpu, cuda or such as cuda:1.")
+        ] = "auto",
         threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
         analyse: Annotated[bool, typer.Option(help="Analyse the run and write its report.")] = True,
         show_config: Annotated[
@@ -107,7 +110,7 @@ def _add_train_command(study: str, summary: str) -> None:
                 )
                 return
             _set_threads(threads)
-            _train(chosen, directory)
+            _train(chosen, directory, device)
             if analyse:
                 _analyse(directory)
 
@@ -135,9 +138,11 @@ def info() -> None:
     import torch
 
     from . import _load
+    from ._device import automatic_device
     from ._version import __version__
 
     built = _load.build_info()
+    automatic = automatic_device()
     rows = {
         "midiff-fast": __version__,
         "torch": torch.__version__,
@@ -146,6 +151,7 @@ def info() -> None:
         "CPU threads": str(torch.get_num_threads()),
         "float32 products": torch.get_float32_matmul_precision(),
         "backend": f"{'fused' if _load.available else 'eager'}: {_load.reason}",
+        "training by default on": f"{automatic.device}: {automatic.reason}",
     }
     table = Table(box=None, show_header=False, pad_edge=False)
     for name, value in rows.items():
@@ -153,21 +159,23 @@ def info() -> None:
     console.print(table)
 
 
-def _train(config: RunConfig, directory: Path) -> None:
+def _train(config: RunConfig, directory: Path, device: str) -> None:
+    from ._device import choose_device
     from .training import DivergedError, train
     from .training.progress import TrainingProgress
 
+    chosen = choose_device(device)
     members = config.members()
     weights = ", ".join(f"{weight:g}" for weight in config.mi_weight)
     console.print(
         f"Training {len(members)} runs ({len(config.seeds)} seeds, λ = {weights}) for "
-        f"{config.training.epochs} epochs in {directory}",
+        f"{config.training.epochs} epochs in {directory}, on {chosen}",
         highlight=False,
         soft_wrap=True,
     )
     try:
         with TrainingProgress(console, "training") as progress:
-            train(config, directory, report=progress)
+            train(config, directory, device=chosen, report=progress)
     except DivergedError as error:
         errors.print(f"midiff: {error}", markup=False, highlight=False)
         raise typer.Exit(1) from None

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from midiff_fast._device import automatic_device
 from midiff_fast.analysis import run as analysis_of_a_run
 from midiff_fast.analysis.held_out import CriticBudget
 from midiff_fast.cli import app
@@ -108,6 +109,8 @@ def test_options_change_the_preset() -> None:
         (["--preset", "fast"], "--preset: expected paper or quick, got 'fast'"),
         (["--config", "none.toml"], "cannot read none.toml: No such file or directory"),
         (["--runs", "2", "--seeds", "7"], "--runs 2 contradicts --seeds, which are 1"),
+        (["--device", "gpu"], "device: expected auto, cpu, cuda or such as cuda:1, got 'gpu'"),
+        (["--device", "cuda:99"], "device cuda:99 is not possible: torch "),
     ],
 )
 def test_mistakes_end_with_one_line_and_status_2(arguments: list[str], message: str) -> None:
@@ -176,3 +179,4 @@ def test_info() -> None:
     assert status == 0
     for name in ("midiff-fast", "torch", "CUDA", "CPU instruction set", "CPU threads", "backend"):
         assert name in output
+    assert f"training by default on    {automatic_device().device}: " in output

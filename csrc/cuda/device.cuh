@@ -59,4 +59,28 @@ __device__ __forceinline__ T group_sum(T value) {
   return value;
 }
 
+struct Add {
+  template <class T>
+  __device__ __forceinline__ T operator()(T a, T b) const {
+    return a + b;
+  }
+};
+
+// Joins a value of every thread of a block of `threads` (a power of two), by a tree in fixed order:
+// in every thread. shared: [threads].
+template <int threads, class T, class Join>
+__device__ __forceinline__ T over_block(T value, T* shared, const Join& join) {
+  const int thread = static_cast<int>(threadIdx.x);
+  shared[thread] = value;
+  __syncthreads();
+#pragma unroll 1
+  for (int distance = threads / 2; distance > 0; distance /= 2) {
+    if (thread < distance) shared[thread] = join(shared[thread], shared[thread + distance]);
+    __syncthreads();
+  }
+  const T result = shared[0];
+  __syncthreads();
+  return result;
+}
+
 }  // namespace midiff::cuda

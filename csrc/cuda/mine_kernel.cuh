@@ -329,26 +329,6 @@ __global__ void __launch_bounds__(kTileThreads) mine_second_layer(MineTask<T> al
   }
 }
 
-// Σ or the largest over a block of kMineThreads threads, by a tree in fixed order: in every thread.
-template <class Join>
-__device__ __forceinline__ double over_block(double value, double* shared, const Join& join) {
-  const int thread = static_cast<int>(threadIdx.x);
-  shared[thread] = value;
-  __syncthreads();
-#pragma unroll 1
-  for (int distance = kMineThreads / 2; distance > 0; distance /= 2) {
-    if (thread < distance) shared[thread] = join(shared[thread], shared[thread + distance]);
-    __syncthreads();
-  }
-  const double result = shared[0];
-  __syncthreads();
-  return result;
-}
-
-struct Add {
-  __device__ __forceinline__ double operator()(double a, double b) const { return a + b; }
-};
-
 // NaN wins, as in torch: it must not vanish behind a comparison.
 struct Larger {
   __device__ __forceinline__ double operator()(double a, double b) const {
@@ -375,11 +355,12 @@ __global__ void __launch_bounds__(kMineThreads) mine_score(MineTask<T> all, int6
   task.scores[half * l.chunk + row] = score;
   double* shared = shared_memory<double>();
   if (half == 0) {
-    const double sum = over_block(inside ? static_cast<double>(score) : 0.0, shared, Add{});
+    const double sum =
+        over_block<kMineThreads>(inside ? static_cast<double>(score) : 0.0, shared, Add{});
     if (threadIdx.x == 0) task.block_sums[number * kHalves * l.row_blocks + blockIdx.x] = sum;
   } else {
     const double largest =
-        over_block(inside ? static_cast<double>(score) : -HUGE_VAL, shared, Larger{});
+        over_block<kMineThreads>(inside ? static_cast<double>(score) : -HUGE_VAL, shared, Larger{});
     if (threadIdx.x == 0) task.block_largest[number * l.row_blocks + blockIdx.x] = largest;
   }
 }
@@ -391,7 +372,7 @@ __device__ __forceinline__ double chunk_largest(const MineTask<T>& task, int64_t
   double largest = -HUGE_VAL;
   for (int64_t i = threadIdx.x; i < task.layout.row_blocks; i += kMineThreads)
     largest = Larger{}(largest, task.block_largest[number * task.layout.row_blocks + i]);
-  return over_block(largest, shared, Larger{});
+  return over_block<kMineThreads>(largest, shared, Larger{});
 }
 
 // Grid: x over blocks of a half, y: half.
@@ -410,7 +391,7 @@ __global__ void __launch_bounds__(kMineThreads) mine_weigh(MineTask<T> all, int6
   const double weight =
       inside ? std::exp(static_cast<double>(task.scores[l.chunk + row]) - largest) : 0.0;
   task.weights[l.chunk + row] = static_cast<T>(weight);
-  const double sum = over_block(weight, shared, Add{});
+  const double sum = over_block<kMineThreads>(weight, shared, Add{});
   if (threadIdx.x == 0) task.block_sums[(number * kHalves + 1) * l.row_blocks + blockIdx.x] = sum;
 }
 
@@ -535,7 +516,7 @@ __global__ void __launch_bounds__(kMineThreads) mine_finish(MineTask<T> all) {
   double largest = -HUGE_VAL;
   for (int64_t i = threadIdx.x; i < l.chunks * l.row_blocks; i += kMineThreads)
     largest = Larger{}(largest, task.block_largest[i]);
-  largest = over_block(largest, shared, Larger{});
+  largest = over_block<kMineThreads>(largest, shared, Larger{});
   double joint = 0, product = 0;
 #pragma unroll 1
   for (int64_t number = 0; number < l.chunks; ++number) {
@@ -548,8 +529,8 @@ __global__ void __launch_bounds__(kMineThreads) mine_finish(MineTask<T> all) {
       product += scale * sums[l.row_blocks + i];
     }
   }
-  joint = over_block(joint, shared, Add{});
-  product = over_block(product, shared, Add{});
+  joint = over_block<kMineThreads>(joint, shared, Add{});
+  product = over_block<kMineThreads>(product, shared, Add{});
   for (int64_t number = threadIdx.x; number < l.chunks; number += kMineThreads)
     task.shares[number] /= product;
   const double samples = static_cast<double>(l.samples);

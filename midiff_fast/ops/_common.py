@@ -96,6 +96,14 @@ def check_same_kind(first: str, tensors: Mapping[str, Tensor | None]) -> None:
             )
 
 
+def constants(values: Sequence[float], like: Tensor) -> Tensor:
+    """The numbers, [len(values)], of the dtype and on the device of ``like``.
+
+    ``like.new_tensor(values)`` would copy them from the host and wait for the device.
+    """
+    return torch.stack([like.new_full((), value) for value in values])
+
+
 def short(dtype: torch.dtype) -> str:
     """``float32`` for ``torch.float32``."""
     return str(dtype).removeprefix("torch.")

@@ -8,6 +8,9 @@ signal is then a function of its initial value like every other random number of
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import NamedTuple
 
 import torch
@@ -15,7 +18,7 @@ from torch import Tensor
 
 from .. import _load, reference
 from ..systems import SYSTEMS, System
-from ._common import Backend, check_same_kind, short, use_fused
+from ._common import Backend, check_same_kind, constants, short, use_fused
 
 
 class Trajectories(NamedTuple):
@@ -24,6 +27,39 @@ class Trajectories(NamedTuple):
     values: Tensor  # [..., samples - first, D]
     lowest: Tensor  # [..., D]
     highest: Tensor  # [..., D]
+
+
+class _Call(NamedTuple):
+    """What the check of a call for trajectories that are lost, and its message, need."""
+
+    system: System
+    last: Tensor  # [M, D], the last sample
+    initial: Tensor  # [M, D]
+    parameters: Tensor  # [M, P]
+    step: float
+
+
+_deferred: ContextVar[list[_Call] | None] = ContextVar("deferred", default=None)
+
+
+@contextmanager
+def checks_deferred() -> Iterator[None]:
+    """Within, nobody waits for the device: whether trajectories stay finite is seen at the end.
+
+    Raises:
+        RuntimeError: at the end, if a trajectory has left the finite numbers.
+    """
+    calls: list[_Call] = []
+    token = _deferred.set(calls)
+    try:
+        yield
+    finally:
+        _deferred.reset(token)
+    if calls:
+        finite = torch.stack([call.last.isfinite().all() for call in calls]).tolist()
+        for call, is_finite in zip(calls, finite, strict=True):
+            if not is_finite:
+                _refuse_lost(call)
 
 
 def trajectories(
@@ -52,7 +88,9 @@ def trajectories(
         # The CPU's op looks for itself; of the device it has to be asked, except while a graph is
         # captured, when nothing has run yet.
         if initial.is_cuda and not torch.cuda.is_current_stream_capturing():
-            _refuse_lost(definition, parts[0][:, -1], starts, settings, interval / steps)
+            # Its own copy: the caller may go on in place.
+            last = parts[0][:, -1].clone()
+            _check_finite(_Call(definition, last, starts, settings, interval / steps))
     else:
         parts = _eager(definition, starts, settings, interval, samples, steps, first)
     return Trajectories(*(part.reshape(*axes, *part.shape[1:]) for part in parts))
@@ -71,25 +109,27 @@ def _eager(
         values = reference.trajectories(
             system.slope, initial, parameters, interval, samples, substeps
         )
-    _refuse_lost(system, values[:, -1], initial, parameters, interval / substeps)
+    _check_finite(_Call(system, values[:, -1].clone(), initial, parameters, interval / substeps))
     return values[:, first:].contiguous(), values.amin(1), values.amax(1)
 
 
-def _refuse_lost(
-    system: System,
-    last: Tensor,  # [M, D], the last sample
-    initial: Tensor,  # [M, D]
-    parameters: Tensor,  # [M, P]
-    step: float,
-) -> None:
-    """Raises RuntimeError if a trajectory has left the finite numbers."""
+def _check_finite(call: _Call) -> None:
+    """Raises RuntimeError if a trajectory has left the finite numbers, now or later."""
+    calls = _deferred.get()
+    if calls is None:
+        _refuse_lost(call)
+    else:
+        calls.append(call)
+
+
+def _refuse_lost(call: _Call) -> None:
     # Once a component is infinite or not a number, it stays so.
-    lost = torch.nonzero(~last.isfinite().all(1)).flatten().tolist()
+    lost = torch.nonzero(~call.last.isfinite().all(1)).flatten().tolist()
     if lost:
         raise RuntimeError(
-            f"trajectories: the {system.name} system with parameters "
-            f"{_numbers(parameters[lost[0]])} leaves the finite numbers from initial value "
-            f"{_numbers(initial[lost[0]])}, in steps of {step:g}"
+            f"trajectories: the {call.system.name} system with parameters "
+            f"{_numbers(call.parameters[lost[0]])} leaves the finite numbers from initial value "
+            f"{_numbers(call.initial[lost[0]])}, in steps of {call.step:g}"
         )
 
 
@@ -114,7 +154,7 @@ def _check(
     if initial.dtype != torch.float64:
         raise TypeError(f"initial: expected float64, got {short(initial.dtype)}")
     if parameters is None:
-        parameters = torch.tensor(definition.usual, dtype=torch.float64, device=initial.device)
+        parameters = constants(definition.usual, initial)
     _check_last_axis("parameters", parameters, len(definition.parameters))
     check_same_kind("initial", {"initial": initial, "parameters": parameters})
     axes = initial.shape[:-1]

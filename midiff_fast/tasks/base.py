@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from ..ops.random import Purpose
@@ -45,8 +47,28 @@ class Task(ABC):
     ) -> Signals:
         """Fresh signals, keyed by each member's seed: [E] int64 -> [E, batch, steps, …].
 
-        ``step`` and ``purpose`` select the draw.
+        ``step`` and ``purpose`` select the draw. Signals are best made where the seeds are: a
+        training on a GPU has its seeds there, and moves what is made elsewhere.
         """
+
+    def draw_side_by_side(
+        self,
+        seeds: Tensor,
+        draws: Sequence[int],
+        batch: int,
+        steps: int,
+        *,
+        purpose: int = Purpose.SIGNALS,
+    ) -> Signals:
+        """The signals of several draws as one batch: [E, len(draws) · batch, steps, …].
+
+        What training calls. A task that takes as long for one draw as for many makes all of them
+        at once here; a subclass of it that changes ``draw`` has to change this too.
+        """
+        parts = [self.draw(seeds, draw, batch, steps, purpose=purpose) for draw in draws]
+        if len(parts) == 1:
+            return parts[0]
+        return Signals(*(torch.cat(part, dim=1) for part in zip(*parts, strict=True)))
 
     @abstractmethod
     def loss(self, output: Tensor, target: Tensor) -> Tensor:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from ..ops import random as keyed
+from ..ops._common import constants
 from ..ops.random import Purpose
 from ..ops.trajectories import trajectories
 from ..systems import ROSSLER
@@ -53,8 +56,23 @@ class RosslerPrediction(Regression):
 
         A member gets what it would get alone, and a smaller batch is the beginning of a larger one.
         """
-        uniform = keyed.uniform(seeds, purpose, step, (batch, 3), dtype=torch.float64)
-        low, span = uniform.new_tensor([-5.0, -5.0, 0.0]), uniform.new_tensor([10.0, 10.0, 0.2])
+        return self.draw_side_by_side(seeds, (step,), batch, steps, purpose=purpose)
+
+    def draw_side_by_side(
+        self,
+        seeds: Tensor,
+        draws: Sequence[int],
+        batch: int,
+        steps: int,
+        *,
+        purpose: int = Purpose.SIGNALS,
+    ) -> Signals:
+        """All trajectories are integrated at once: on a GPU in the time that one takes."""
+        starts = [
+            keyed.uniform(seeds, purpose, draw, (batch, 3), dtype=torch.float64) for draw in draws
+        ]
+        uniform = torch.cat(starts, dim=1)
+        low, span = constants((-5.0, -5.0, 0.0), uniform), constants((10.0, 10.0, 0.2), uniform)
         values = trajectories("rossler", low + span * uniform, self.interval, steps + 1).values
-        values = values.div_(uniform.new_tensor([5.0, 5.0, 10.0])).to(self.dtype)
+        values = values.div_(constants((5.0, 5.0, 10.0), values)).to(self.dtype)
         return Signals(values[..., :-1, :].contiguous(), values[..., 1:, :].contiguous())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -71,9 +73,23 @@ class Separation(Regression):
         transient stay. A member gets what it would get alone, and a smaller batch is the beginning
         of a larger one.
         """
-        members = seeds.shape[0]
-        start = keyed.uniform(seeds, purpose, step, (batch, 6), dtype=torch.float64)
-        target = start.new_empty((members, batch, steps, 6), dtype=self.dtype)
+        return self.draw_side_by_side(seeds, (step,), batch, steps, purpose=purpose)
+
+    def draw_side_by_side(
+        self,
+        seeds: Tensor,
+        draws: Sequence[int],
+        batch: int,
+        steps: int,
+        *,
+        purpose: int = Purpose.SIGNALS,
+    ) -> Signals:
+        """All trajectories are integrated at once: on a GPU in the time that one takes."""
+        starts = [
+            keyed.uniform(seeds, purpose, draw, (batch, 6), dtype=torch.float64) for draw in draws
+        ]
+        start = torch.cat(starts, dim=1)
+        target = start.new_empty((*start.shape[:2], steps, 6), dtype=self.dtype)
         if target.numel() == 0:
             return Signals(target[..., :3].clone(), target)
         parts = (target[..., :3], target[..., 3:])

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..ops import random as keyed
+from ..ops._common import constants
 from ..ops.random import Purpose
 from .base import Signals
 from .regression import Regression
@@ -62,6 +63,6 @@ class Sinusoids(Regression):
         size = (batch, self.input_size)
         start = keyed.uniform(seeds, purpose, step, size, dtype=torch.float64)
         time = torch.arange(steps + 1, dtype=torch.float64, device=seeds.device)
-        turns = time[:, None] * start.new_tensor(self.frequencies)  # [T + 1, I]
+        turns = time[:, None] * constants(self.frequencies, start)  # [T + 1, I]
         values = torch.sin(2.0 * math.pi * (turns + start[:, :, None])).to(self.dtype)
         return Signals(values[..., :-1, :].contiguous(), values[..., 1:, :].contiguous())

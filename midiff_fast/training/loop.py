@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from .. import _load
+from .._device import choose_device
 from .._memory import freed_memory_kept
 from ..runs import ConfigError, EpochMetrics, MetricsTable, RunConfig, RunDirectory
 from ..runs.directory import Arrays
@@ -41,20 +42,24 @@ def train(
     config: RunConfig,
     directory: str | Path,
     *,
+    device: str | torch.device = "auto",
     task: Task | None = None,
     report: Report = lambda status: None,
 ) -> RunDirectory:
     """Train the ensemble that ``config`` describes, or go on with it where it stopped.
 
-    The result does not depend on where it was stopped: a resumed training ends in the same bits.
-    SIGINT and SIGTERM end it after the current epoch, with a checkpoint.
+    The result does not depend on where it was stopped: a resumed training ends in the same bits on
+    the same device. SIGINT and SIGTERM end it after the current epoch, with a checkpoint.
 
     Args:
         config: what to train.
         directory: where the run is, or is going to be, on disk.
+        device: "auto" (CUDA where it can be had), "cpu", "cuda" or "cuda:1". It is no part of what
+            is on disk: a run may be resumed on another device.
         task: a task of one's own in place of the study's; it is not part of what is on disk, so a
             resume has to be given the same one, and ``analyse`` too.
-        report: called after every pass.
+        report: called after every pass. On CUDA a pass has then been handed to the device, which
+            may be behind by up to an epoch.
 
     Returns:
         The directory of the finished run.
@@ -62,12 +67,18 @@ def train(
     Raises:
         RunError: the directory holds another configuration's run, another process trains in it, or
             it cannot be written to.
-        ConfigError: the configuration asks for the fused ops and they are not built.
+        ConfigError: there is no such device, or the configuration asks for the fused ops and they
+            cannot be had on it.
         DivergedError: a loss is not finite; the last good checkpoint is kept.
         KeyboardInterrupt: it was asked to stop; the checkpoint holds all finished epochs.
     """
-    if config.compute.backend == "fused" and not _load.available:
-        raise ConfigError(f'compute.backend = "fused" is not possible: {_load.reason}')
+    chosen = choose_device(device)
+    on_cuda = chosen.type == "cuda"
+    fused, reason = (
+        (_load.cuda_available, _load.cuda_reason) if on_cuda else (_load.available, _load.reason)
+    )
+    if config.compute.backend == "fused" and not fused:
+        raise ConfigError(f'compute.backend = "fused" is not possible: {reason}')
     place = RunDirectory(directory)
     with (
         place.locked(),
@@ -76,7 +87,8 @@ def train(
         _stop_request() as stop_requested,
     ):
         place.claim(config)
-        _Loop(config, place, task, report, stop_requested).run()
+        trainer = Trainer(config, task, device=chosen)
+        _Loop(config, place, trainer, report, stop_requested).run()
     return place
 
 
@@ -85,7 +97,7 @@ class _Loop:
         self,
         config: RunConfig,
         place: RunDirectory,
-        task: Task | None,
+        trainer: Trainer,
         report: Report,
         stop_requested: Callable[[], bool],
     ) -> None:
@@ -93,7 +105,7 @@ class _Loop:
         self.place = place
         self.report = report
         self.stop_requested = stop_requested
-        self.trainer = Trainer(config, task)
+        self.trainer = trainer
         self.table = MetricsTable(column_names(self.trainer.task.output_size))
         self.snapshots: list[tuple[int, Arrays]] = []
         self.latest: tuple[EpochMetrics, ...] = ()
@@ -108,7 +120,8 @@ class _Loop:
             self._resume(state)
         training = self.config.training
         while self.trainer.pretrained < training.critic_pretraining:
-            self.trainer.pretrain()
+            left = training.critic_pretraining - self.trainer.pretrained
+            self.trainer.pretrain(min(left, self.trainer.passes_at_once))
             self._report()
             self._stop_if_asked()
         while self.trainer.epoch < training.epochs:
@@ -141,7 +154,7 @@ class _Loop:
 
     def _add_snapshot(self) -> None:
         weights = self.trainer.networks.model_parameters()
-        arrays = {name: weight.detach().numpy().copy() for name, weight in weights.items()}
+        arrays = {name: weight.detach().cpu().numpy().copy() for name, weight in weights.items()}
         self.snapshots.append((self.trainer.epoch, arrays))
 
     def _save(self) -> None:
@@ -162,7 +175,7 @@ class _Loop:
         for name in self.snapshots[0][1]:
             arrays[name] = np.stack([weights[name] for _, weights in self.snapshots])
         for name, weight in self.trainer.networks.critic_parameters().items():
-            arrays[f"critic_{name}"] = self.trainer.for_all_members(weight).numpy()
+            arrays[f"critic_{name}"] = self.trainer.for_all_members(weight).cpu().numpy()
         return arrays
 
     def _resume(self, state: dict[str, object]) -> None:

@@ -17,8 +17,11 @@ from .steps import Networks
 _CRITIC_STREAMS = {"weight_a": 0, "weight_b": 1, "weight_h": 2, "weight_out": 3}
 
 
-def build_networks(config: RunConfig, task: Task) -> Networks:
-    """Model and critic of every member, initialised from the members' seeds."""
+def build_networks(config: RunConfig, task: Task, device: torch.device) -> Networks:
+    """Model and critic of every member, initialised from the members' seeds.
+
+    They are drawn on the CPU and then moved: the same bits on every device.
+    """
     members = config.members()
     seeds = torch.tensor([member.seed for member in members], dtype=torch.int64)
     units = config.model.units
@@ -53,7 +56,11 @@ def build_networks(config: RunConfig, task: Task) -> Networks:
             backend=backend,
         )
         _reset_critic(critic, seeds[chosen])
-    return Networks(model, critic, index)
+    return Networks(
+        model.to(device),
+        None if critic is None else critic.to(device),
+        None if index is None else index.to(device),
+    )
 
 
 def _recurrent_weights(config: ModelConfig, seeds: Tensor) -> Tensor:

@@ -3,6 +3,9 @@
 They differ from ``torch.optim`` where it changes results: RMSprop has ε inside the root, Adam adds
 it before the bias correction, and gradients are clipped per parameter tensor, for every member of
 the ensemble on its own. Every update is a function of one member's numbers only.
+
+On CUDA the steps are ops, one launch for all tensors (:mod:`midiff_fast.ops.optimizer`); what is
+written here is their definition.
 """
 
 from __future__ import annotations
@@ -13,6 +16,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from ..ops import optimizer as ops
+from ..ops._common import Backend
 from ..tasks.reduce import member_sum
 
 EPSILON = 1e-7  # Keras's default for both
@@ -32,6 +37,7 @@ class Optimizer(ABC):
         learning_rate: the step size.
         clip_norm: limit of the norm of each parameter's gradient, per member; None for none.
         clip_value: limit of the absolute value of each gradient element; None for none.
+        backend: "eager" for the definition on every device; else the ops on CUDA.
     """
 
     slots: tuple[str, ...]  # names of the running averages, one tensor per parameter each
@@ -43,11 +49,13 @@ class Optimizer(ABC):
         *,
         clip_norm: float | None = None,
         clip_value: float | None = None,
+        backend: Backend = "auto",
     ) -> None:
         self.parameters = list(parameters)
         self.learning_rate = learning_rate
         self.clip_norm = clip_norm
         self.clip_value = clip_value
+        self.backend: Backend = backend
         self.steps = 0
         self.averages = {
             slot: [torch.zeros_like(p, requires_grad=False) for p in self.parameters]
@@ -58,6 +66,9 @@ class Optimizer(ABC):
     def step(self, gradients: Sequence[Tensor]) -> None:
         """Clip the gradients, one per parameter, and update the parameters."""
         self.steps += 1
+        if ops.fused_step_exists(self.parameters, self.backend):
+            self._fused_update(gradients)
+            return
         for index, (parameter, gradient) in enumerate(zip(self.parameters, gradients, strict=True)):
             if self.clip_norm is not None:
                 gradient = clip_by_norm(gradient, self.clip_norm)
@@ -69,9 +80,16 @@ class Optimizer(ABC):
     def _update(self, parameter: Tensor, gradient: Tensor, averages: list[Tensor]) -> None:
         """Step one parameter in place, and its running averages."""
 
+    @abstractmethod
+    def _fused_update(self, gradients: Sequence[Tensor]) -> None:
+        """The same for all parameters and clipping included, by the op."""
+
     def state_dict(self) -> dict[str, object]:
-        """All that a resumed training needs, as tensors and an int."""
-        averages = {slot: [t.clone() for t in tensors] for slot, tensors in self.averages.items()}
+        """All that a resumed training needs, as tensors on the CPU and an int."""
+        averages = {
+            slot: [t.to("cpu", copy=True) for t in tensors]
+            for slot, tensors in self.averages.items()
+        }
         return {"steps": self.steps, "averages": averages}
 
     @torch.no_grad()
@@ -98,6 +116,18 @@ class RMSprop(Optimizer):
         root = (square + EPSILON).sqrt_()
         parameter.sub_(self.learning_rate * gradient / root)
 
+    def _fused_update(self, gradients: Sequence[Tensor]) -> None:
+        ops.rmsprop_step(
+            self.parameters,
+            self.averages["square"],
+            gradients,
+            rate=self.learning_rate,
+            rho=self.RHO,
+            epsilon=EPSILON,
+            clip_norm=self.clip_norm,
+            clip_value=self.clip_value,
+        )
+
 
 class Adam(Optimizer):
     """``w ← w - lr · √(1-β₂ᵗ)/(1-β₁ᵗ) · m / (√v + ε)`` with running averages m of g and v of g²."""
@@ -110,8 +140,26 @@ class Adam(Optimizer):
         first, second = self.BETAS
         mean.mul_(first).add_(gradient, alpha=1.0 - first)
         square.mul_(second).addcmul_(gradient, gradient, value=1.0 - second)
-        correction = (1.0 - second**self.steps) ** 0.5 / (1.0 - first**self.steps)
-        parameter.sub_(self.learning_rate * correction * mean / (square.sqrt() + EPSILON))
+        parameter.sub_(self._rate() * mean / (square.sqrt() + EPSILON))
+
+    def _fused_update(self, gradients: Sequence[Tensor]) -> None:
+        ops.adam_step(
+            self.parameters,
+            self.averages["mean"],
+            self.averages["square"],
+            gradients,
+            rate=self._rate(),
+            betas=self.BETAS,
+            epsilon=EPSILON,
+            clip_norm=self.clip_norm,
+            clip_value=self.clip_value,
+        )
+
+    def _rate(self) -> float:
+        """The learning rate with the bias correction of the current step."""
+        first, second = self.BETAS
+        correction: float = (1.0 - second**self.steps) ** 0.5 / (1.0 - first**self.steps)
+        return self.learning_rate * correction
 
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {"rmsprop": RMSprop, "adam": Adam}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import NamedTuple
 
 import torch
@@ -100,7 +101,7 @@ def mutual_information(
     critic = networks.critic
     assert critic is not None
     if networks.critic_members is not None:
-        states = states[networks.critic_members]
+        states = states.index_select(0, networks.critic_members)
     states = states.flatten(1, 2)
     if samples.subset is not None:
         states = states.gather(1, samples.subset[:, :, None].expand(-1, -1, states.shape[2]))
@@ -122,15 +123,17 @@ def mutual_information(
 
 
 def critic_step(
-    networks: Networks, optimizer: Optimizer, sequences: Sequences, samples: Samples, transient: int
+    networks: Networks, optimizer: Optimizer, states: Tensor, samples: Samples
 ) -> Tensor:
     """One step of the critic towards a tighter bound; the model is frozen.
+
+    Args:
+        states: of the model in the learned steps, without gradient, [E, B, T, N].
+        samples: the draws of this step.
 
     Returns:
         The bound before the step: [M] nats.
     """
-    with torch.no_grad():
-        states = run_model(networks.model, sequences, transient)
     with torch.enable_grad():
         mi = mutual_information(networks, states, samples, frozen=False)
         gradients = torch.autograd.grad(-mi.sum(), optimizer.parameters)
@@ -158,11 +161,12 @@ def model_step(
         output = networks.model.readout(states)
         task_loss = task.loss(output, sequences.signals.target[:, :, transient:])
         matrices = networks.model.matrices()
-        squares = torch.stack([member_sum(weight.square()) for weight in matrices])
+        squares = [member_sum(weight.square()) for weight in matrices]
         if isinstance(weight_decay, float):
-            decay = weight_decay * squares.sum(0)
+            decay = weight_decay * reduce(torch.add, squares)
         else:
-            decay = (squares * squares.new_tensor(weight_decay)[:, None]).sum(0)
+            weighted = (c * square for c, square in zip(weight_decay, squares, strict=True))
+            decay = reduce(torch.add, weighted)
         total = task_loss + decay
         mi = torch.full_like(task_loss, float("nan"))
         if networks.critic is not None and samples is not None:
@@ -172,7 +176,8 @@ def model_step(
             else:
                 members = networks.critic_members
                 mi = mi.index_copy(0, members, estimate)
-                total = total.index_add(0, members, mi_weight[members] * estimate)
+                penalty = mi_weight.index_select(0, members) * estimate
+                total = total.index_add(0, members, penalty)
         gradients = torch.autograd.grad(total.sum(), optimizer.parameters)
     optimizer.step(gradients)
     last_state = states[:, :, -1]

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from .._device import choose_device
+from ..ops._common import Backend
+from ..ops.trajectories import checks_deferred
 from ..runs import EpochMetrics, OptimizerConfig, RunConfig, TrainingConfig
-from ..runs.metrics import mean_metrics
 from ..tasks import Signals, Task, build_task
 from .draws import Draws
+from .grouping import passes_at_once as suitable_passes
 from .networks import build_networks
 from .optimizers import OPTIMIZERS, Optimizer
-from .steps import ModelLosses, Sequences, critic_step, model_step
+from .results import CriticResult, ModelResult, Result, epoch_metrics, fetch, on_cpu
+from .steps import Sequences, critic_step, model_step, run_model
 
 
 def passes_per_epoch(training: TrainingConfig) -> int:
@@ -37,58 +41,85 @@ class Trainer:
     Args:
         config: what to train.
         task: what to learn; None for the task that the configuration describes.
+        device: "cpu", "cuda", "cuda:1", or "auto". It is no part of the state: a training may go
+            on on another device, to other last digits.
+        passes_at_once: critic passes whose sequences are run as one batch; None for as many as suit
+            the device. No result depends on it.
+
+    Raises:
+        ConfigError: there is no such device.
     """
 
-    def __init__(self, config: RunConfig, task: Task | None = None) -> None:
+    def __init__(
+        self,
+        config: RunConfig,
+        task: Task | None = None,
+        *,
+        device: str | torch.device = "cpu",
+        passes_at_once: int | None = None,
+    ) -> None:
         self.config = config
+        self.device = choose_device(device)
         self.members = config.members()
         if task is None:
             task = build_task(config.study, config.task.model_dump())
         self.task = task
-        self.networks = build_networks(config, self.task)
-        self.draws = Draws(config, self.task, self.networks)
-        self.mi_weight = torch.tensor([member.mi_weight for member in self.members])
-        self.model_optimizer = _optimizer(config.model_optimizer, self.networks.model_parameters())
+        self.networks = build_networks(config, self.task, self.device)
+        members, numbers = self.networks.critic_members, torch.arange(len(self.members))
+        self._has_critic = torch.isin(numbers, numbers if members is None else members.cpu())
+        self.draws = Draws(config, self.task, self.networks, self.device)
+        self.passes_at_once = passes_at_once or suitable_passes(config, self.task, self.device)
+        mi_weight = torch.tensor([member.mi_weight for member in self.members])
+        self.mi_weight = mi_weight.to(self.device)
+        backend = config.compute.backend
+        self.model_optimizer = _optimizer(
+            config.model_optimizer, self.networks.model_parameters(), backend
+        )
         self.critic_optimizer = _optimizer(
-            config.critic_optimizer, self.networks.critic_parameters()
+            config.critic_optimizer, self.networks.critic_parameters(), backend
         )
         self.pretrained = 0  # critic passes so far, before the first epoch
         self.epoch = 0  # epochs so far
 
-    def pretrain(self) -> None:
-        """One critic pass from a random state, before the first epoch."""
-        self._critic_pass(self.pretrained, from_rest=False)
-        self.pretrained += 1
+    def pretrain(self, passes: int = 1) -> None:
+        """Critic passes from a random state, before the first epoch.
+
+        Raises:
+            DivergedError: the bound is not finite. The state is then of no further use.
+        """
+        with checks_deferred():
+            numbers = range(self.pretrained, self.pretrained + passes)
+            results = self._critic_passes(numbers, False, lambda: None)
+        self._check_results(on_cpu(results), epoch=0)
+        self.pretrained += passes
 
     def run_epoch(self, after_pass: Callable[[], None] = lambda: None) -> list[EpochMetrics]:
         """One epoch; the metrics of every member (``seconds`` is left at 0).
 
+        Nothing waits for the device before the last pass: that the losses are finite is seen then.
+
         Raises:
             DivergedError: a loss is not finite. The state is then of no further use.
         """
-        training = self.config.training
         self._set_learning_rates()
-        index = training.critic_pretraining + self.epoch * passes_per_epoch(training)
-        rounds: list[list[EpochMetrics]] = []
-        for _ in range(training.model_passes):
-            mi_critic = torch.full((len(self.members),), float("nan"))
-            for _ in range(training.critic_steps):
-                mi_critic = self._critic_pass(index, from_rest=True)
-                index += 1
-                after_pass()
-            rounds += self._model_pass(index, mi_critic)
-            index += 1
-            after_pass()
+        with checks_deferred():
+            results = self._passes(after_pass)
+        results = on_cpu(results)
+        self._check_results(results, self.epoch + 1)
         self.epoch += 1
-        return [mean_metrics(self.epoch, list(rows)) for rows in zip(*rounds, strict=True)]
+        return epoch_metrics(self.epoch, self.members, results)
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that the further training depends on, as tensors and ints."""
+        """Everything that the further training depends on, as tensors on the CPU and ints."""
+
+        def copied(parameters: dict[str, Tensor]) -> dict[str, Tensor]:
+            return {n: p.detach().to("cpu", copy=True) for n, p in parameters.items()}
+
         return {
             "epoch": self.epoch,
             "pretrained": self.pretrained,
-            "model": {n: p.detach().clone() for n, p in self.networks.model_parameters().items()},
-            "critic": {n: p.detach().clone() for n, p in self.networks.critic_parameters().items()},
+            "model": copied(self.networks.model_parameters()),
+            "critic": copied(self.networks.critic_parameters()),
             "model_optimizer": self.model_optimizer.state_dict(),
             "critic_optimizer": self.critic_optimizer.state_dict(),
         }
@@ -107,11 +138,14 @@ class Trainer:
 
     def check_weights(self) -> None:
         """Raises DivergedError if a weight of any member is not finite."""
+        weights: dict[str, Tensor] = {}
         for name, parameter in self.networks.model_parameters().items():
-            self._check_finite(name, parameter, self.epoch)
+            weights[name] = parameter.detach()
         for name, parameter in self.networks.critic_parameters().items():
-            whole = self.for_all_members(parameter, 0.0)
-            self._check_finite(f"critic's {name}", whole, self.epoch)
+            weights[f"critic's {name}"] = self.for_all_members(parameter, 0.0)
+        finite = fetch([_finite_members(weight) for weight in weights.values()])
+        for name, members in zip(weights, finite, strict=True):
+            self._refuse_others(members, name, self.epoch)
 
     def for_all_members(self, values: Tensor, missing: float = float("nan")) -> Tensor:
         """Values of the members that have a critic, [M, …], put in place among all: [E, …]."""
@@ -119,7 +153,7 @@ class Trainer:
         if self.networks.critic_members is None:
             return values
         everyone = values.new_full((len(self.members), *values.shape[1:]), missing)
-        return everyone.index_copy(0, self.networks.critic_members, values)
+        return everyone.index_copy(0, self.networks.critic_members.to(values.device), values)
 
     def _set_learning_rates(self) -> None:
         """Those of the coming epoch: from the first to the final one in equal steps."""
@@ -132,27 +166,56 @@ class Trainer:
             rate = config.learning_rate + done * (last - config.learning_rate)
             optimizer.learning_rate = rate
 
-    def _critic_pass(self, index: int, *, from_rest: bool) -> Tensor:
-        """One critic pass; the bound before its step, nan for members without a critic: [E]."""
-        if self.networks.critic is None:
-            return torch.full((len(self.members),), float("nan"))
-        mi = critic_step(
-            self.networks,
-            self.critic_optimizer,
-            self.draws.sequences(index, from_rest=from_rest),
-            self.draws.samples(index),
-            self.config.training.transient,
-        )
-        epoch = self.epoch + 1 if from_rest else 0
-        self._check_finite("mutual information", self.for_all_members(mi, 0.0), epoch)
-        return self.for_all_members(mi)
+    def _passes(self, after_pass: Callable[[], None]) -> list[Result]:
+        """The passes of the coming epoch; what they come to, in their order."""
+        training = self.config.training
+        index = training.critic_pretraining + self.epoch * passes_per_epoch(training)
+        results: list[Result] = []
+        for _ in range(training.model_passes):
+            critic_passes = range(index, index + training.critic_steps)
+            results += self._critic_passes(critic_passes, True, after_pass)
+            index += training.critic_steps
+            results += self._model_pass(index)
+            index += 1
+            after_pass()
+        return results
 
-    def _model_pass(self, index: int, mi_critic: Tensor) -> list[list[EpochMetrics]]:
-        """One model step on each segment of a pass; the metrics of every step and member."""
+    def _critic_passes(
+        self, passes: range, from_rest: bool, after_pass: Callable[[], None]
+    ) -> list[CriticResult]:
+        """Critic passes of these numbers; nothing comes of them where no member has a critic."""
+        results: list[CriticResult] = []
+        for first in range(0, len(passes), self.passes_at_once):
+            group = passes[first : first + self.passes_at_once]
+            results += self._critic_group(group, from_rest, after_pass)
+        return results
+
+    def _critic_group(
+        self, passes: range, from_rest: bool, after_pass: Callable[[], None]
+    ) -> list[CriticResult]:
+        """Critic passes that run the model together, and then step the critic one by one."""
+        if self.networks.critic is None:
+            for _ in passes:
+                after_pass()
+            return []
+        training = self.config.training
+        with torch.no_grad():
+            sequences = self.draws.sequences(*passes, from_rest=from_rest)
+            states = run_model(self.networks.model, sequences, training.transient)
+        del sequences  # as large as the states, and the critic has no use for it
+        results: list[CriticResult] = []
+        for index, own in zip(passes, states.split(training.batch, dim=1), strict=True):
+            mi = critic_step(self.networks, self.critic_optimizer, own, self.draws.samples(index))
+            results.append(CriticResult(self.for_all_members(mi)))
+            after_pass()
+        return results
+
+    def _model_pass(self, index: int) -> list[ModelResult]:
+        """One model step on each segment of a pass."""
         training = self.config.training
         length = training.steps // training.segments
         sequences = self.draws.sequences(index, from_rest=False)
-        steps: list[list[EpochMetrics]] = []
+        results: list[ModelResult] = []
         state, transient = sequences.initial_state, training.transient
         for segment in range(training.segments):
             # The first segment begins with the transient, the others go on where it ended.
@@ -172,42 +235,35 @@ class Trainer:
                 self.mi_weight,
                 training.weight_decay,
             )
-            self._check_finite("loss", losses.total, self.epoch + 1)
-            steps.append(self._metrics(losses, part.signals.target[:, :, transient:], mi_critic))
+            accuracy = self.task.accuracy(losses.output, part.signals.target[:, :, transient:])
+            results.append(
+                ModelResult(losses.task, losses.decay, losses.mi, losses.total, accuracy)
+            )
             state, transient = losses.last_state, 0
-        return steps
+        return results
 
-    def _check_finite(self, name: str, values: Tensor, epoch: int) -> None:
-        bad = (
-            ~torch.isfinite(values.detach()).flatten(1).all(1)
-            if values.dim() > 1
-            else (~torch.isfinite(values))
-        )
-        if bool(bad.any()):
-            member = self.members[int(bad.nonzero()[0])]
+    def _check_results(self, results: Sequence[Result], epoch: int) -> None:
+        """Raises DivergedError at the first pass of which a loss is not finite."""
+        for result in results:
+            if isinstance(result, CriticResult):
+                finite = _finite_members(result.mi) | ~self._has_critic
+                self._refuse_others(finite, "mutual information", epoch)
+            else:
+                self._refuse_others(_finite_members(result.total), "loss", epoch)
+
+    def _refuse_others(self, finite: Tensor, name: str, epoch: int) -> None:
+        """Raises DivergedError for the first member that is not among the finite ones [E]."""
+        if not bool(finite.all()):
+            member = self.members[int((~finite).nonzero()[0])]
             raise DivergedError(
                 f"epoch {epoch}: the {name} of member {member.index} (seed {member.seed}, "
                 f"mi_weight {member.mi_weight}) is not finite"
             )
 
-    def _metrics(
-        self, losses: ModelLosses, target: Tensor, mi_critic: Tensor
-    ) -> list[EpochMetrics]:
-        accuracy = self.task.accuracy(losses.output, target)  # [E, O]
-        return [
-            EpochMetrics(
-                epoch=self.epoch,
-                member=member,
-                accuracy=float(accuracy[member.index].mean()),
-                accuracies=tuple(accuracy[member.index].tolist()),
-                task_loss=float(losses.task[member.index]),
-                decay_loss=float(losses.decay[member.index]),
-                mi_critic=float(mi_critic[member.index]),
-                mi_model=float(losses.mi[member.index]),
-                seconds=0.0,
-            )
-            for member in self.members
-        ]
+
+def _finite_members(values: Tensor) -> Tensor:
+    """Which members' numbers [E, …] are all finite: [E] bool."""
+    return torch.isfinite(values).reshape(len(values), -1).all(1)
 
 
 def _cut(sequences: Sequences, start: int, end: int) -> Sequences:
@@ -218,10 +274,13 @@ def _cut(sequences: Sequences, start: int, end: int) -> Sequences:
     return Sequences(cut, state, None if noise is None else noise[time])
 
 
-def _optimizer(config: OptimizerConfig, parameters: dict[str, Tensor]) -> Optimizer:
+def _optimizer(
+    config: OptimizerConfig, parameters: dict[str, Tensor], backend: Backend
+) -> Optimizer:
     return OPTIMIZERS[config.name](
         list(parameters.values()),
         config.learning_rate,
         clip_norm=config.clip_norm or None,
         clip_value=config.clip_value or None,
+        backend=backend,
     )

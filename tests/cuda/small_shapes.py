@@ -16,6 +16,7 @@ from midiff_fast.functional import trajectories
 from midiff_fast.ops import random
 from midiff_fast.ops.gru import gru
 from midiff_fast.ops.leaky import leaky_rnn
+from midiff_fast.training import Adam, RMSprop
 from tests.ops import gru_cases, leaky_cases, mine_cases
 
 DTYPES = (torch.float32, torch.float64)
@@ -38,6 +39,10 @@ GRU = [
 ]
 # E, S, A, B, H: a part of a tile, two tiles of units, several blocks of samples.
 MINE = [(2, 70, 5, 17, 33), (1, 40, 3, 2, 130), (1, 600, 20, 20, 40)]
+# Elements of a weight: a part of a block's share, one share, two.
+WEIGHTS = (7, 1024, 1025)
+
+ONLY_ON_CUDA = {"rmsprop_step", "adam_step"}
 
 
 def leaky(shape: tuple[int, ...], dtype: torch.dtype, device: str) -> list[Tensor]:
@@ -78,6 +83,17 @@ def signals(device: str) -> list[Tensor]:
     return made
 
 
+def steps(dtype: torch.dtype, device: str) -> list[Tensor]:
+    made: list[Tensor] = []
+    for kind in (RMSprop, Adam):
+        weights = [torch.ones(2, size, dtype=dtype, device=device) for size in WEIGHTS]
+        for clip in (None, 1.0):
+            optimizer = kind(weights, 0.01, clip_norm=clip, clip_value=clip)
+            optimizer.step([0.1 * weight for weight in weights])
+        made += weights
+    return made
+
+
 def every_op(device: str) -> list[Tensor]:
     """What all ops make of all shapes, on "cuda" or "cpu"."""
     made = signals(device)
@@ -88,6 +104,7 @@ def every_op(device: str) -> list[Tensor]:
             made += gated(shape, dtype, device)
         for shape in MINE:
             made += mine(shape, dtype, device, marginal=False)
+        made += steps(dtype, device)
     made += mine(MINE[0], torch.float32, device, marginal=True)
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("high")

@@ -15,6 +15,7 @@ from midiff_fast import _load
 from midiff_fast.functional import trajectories
 from midiff_fast.ops import trajectories as ops
 from midiff_fast.ops._common import Backend
+from midiff_fast.ops.trajectories import checks_deferred
 from midiff_fast.systems import SYSTEMS
 
 needs_compiled = pytest.mark.skipif(not _load.available, reason=_load.reason)
@@ -210,6 +211,29 @@ def test_a_trajectory_that_does_not_stay_finite_is_reported(backend: Backend, ba
         "of 0.005",
     ):
         trajectories("lorenz", initial, 0.01, 9, substeps=2, backend=backend)
+
+
+def test_deferred_checks_come_at_the_end_and_name_the_first_that_is_lost() -> None:
+    lost = torch.full((2, 3), math.inf, dtype=torch.float64)
+    done: list[str] = []
+
+    def within(error: Exception | None = None) -> None:
+        with checks_deferred():
+            trajectories("lorenz", starts(2), 0.01, 5, backend="eager")
+            values = trajectories("rossler", lost, 0.01, 5, backend="eager")
+            values.zero_()  # does not hide what they were
+            done.append("all")
+            if error is not None:
+                raise error
+
+    message = r"the rossler system .* initial value \(inf, inf, inf\)"
+    with pytest.raises(RuntimeError, match=message):
+        within()
+    with pytest.raises(KeyError):
+        within(KeyError())  # an error within comes first
+    assert done == ["all", "all"]
+    with pytest.raises(RuntimeError, match=message):
+        trajectories("rossler", lost, 0.01, 5, backend="eager")
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,14 @@ from midiff_fast.nn import MINE
 from midiff_fast.nn.network import LeakyNetwork
 from midiff_fast.tasks import Signals, WorkingMemory
 from midiff_fast.training.optimizers import RMSprop
-from midiff_fast.training.steps import Networks, Samples, Sequences, critic_step, model_step
+from midiff_fast.training.steps import (
+    Networks,
+    Samples,
+    Sequences,
+    critic_step,
+    model_step,
+    run_model,
+)
 
 DATA = Path(__file__).parents[1] / "data" / "training_steps.npz"
 MODEL = {
@@ -94,7 +101,9 @@ def test_four_steps_equal_the_reference(copies: int) -> None:
             draw(step, "noise_group1"), draw(step, "noise_group2"), draw(step, "perm")
         )
         if kind == "mine":
-            mi = critic_step(networks, critic_optimizer, sequences, samples, 0)
+            with torch.no_grad():
+                states = run_model(networks.model, sequences, 0)
+            mi = critic_step(networks, critic_optimizer, states, samples)
         else:
             losses = model_step(
                 networks,

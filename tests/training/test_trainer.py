@@ -12,6 +12,8 @@ import torch
 from midiff_fast import _load
 from midiff_fast.runs import RunConfig
 from midiff_fast.training import DivergedError, Trainer
+from midiff_fast.training.results import fetch
+from midiff_fast.training.steps import Samples
 
 
 def changed(config: RunConfig, **settings: Any) -> RunConfig:
@@ -174,3 +176,42 @@ def test_a_loss_that_is_not_finite_names_epoch_and_member(tiny: RunConfig) -> No
     with pytest.raises(DivergedError) as error:
         trainer.run_epoch()
     assert "epoch 2: the loss of member 2 (seed 11, mi_weight 0.0) is not finite" in str(error)
+
+
+def test_the_first_pass_that_is_not_finite_is_named(tiny: RunConfig) -> None:
+    """An epoch is looked at after its end, when the later passes are not finite either."""
+    trainer = trained(tiny, 1)
+    assert trainer.networks.critic is not None
+    draw = trainer.draws.samples
+
+    def spoilt(index: int, *, segment: int | None = None) -> Samples:
+        samples = draw(index, segment=segment)
+        if index == 3 + 3 + 1:  # the second critic pass of the second epoch
+            samples.noise_a[1] = float("nan")
+        return samples
+
+    trainer.draws.samples = spoilt  # type: ignore[method-assign]
+    passes = []
+    with pytest.raises(DivergedError) as error:
+        trainer.run_epoch(lambda: passes.append(1))
+    assert len(passes) == 3
+    assert str(error.value) == (
+        "epoch 2: the mutual information of member 1 (seed 12, mi_weight 0.1) is not finite"
+    )
+    assert trainer.epoch == 1
+    with pytest.raises(DivergedError, match=r"epoch 1: the weight_ih of member 1 \(seed 12"):
+        trainer.check_weights()
+
+
+def test_results_come_over_as_they_are() -> None:
+    tensors = [
+        torch.tensor([0.1, float("nan")]),
+        torch.tensor([[1 / 3], [2.0]], dtype=torch.float64),
+        torch.zeros(0, 3),
+        torch.tensor([[1e-45, 3e38]]),
+    ]
+    for got, wanted in zip(fetch(tensors), tensors, strict=True):
+        torch.testing.assert_close(got, wanted, rtol=0.0, atol=0.0, equal_nan=True)
+    flags = torch.tensor([True, False])
+    assert torch.equal(fetch([flags])[0], flags)
+    assert fetch([]) == []
