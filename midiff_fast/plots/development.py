@@ -27,6 +27,8 @@ def development_figure(run: RunData) -> Figure:
     panels = figure.subplots(2, 3, sharex=True).ravel()
     if not run.task["input_sets"]:
         panels[5].set_axis_off()  # the inputs are shared: there is no D_in
+        panels[2].tick_params(labelbottom=True)  # the lowest of its column
+        panels[2].set_xlabel("epoch")
         panels = panels[:5]
     for axes, (name, label) in zip(panels, PANELS, strict=False):
         for weight in run.weights[::-1]:

@@ -33,6 +33,7 @@ class Status:
     epoch: int
     total_epochs: int
     latest: tuple[EpochMetrics, ...] = ()  # of the last finished epoch
+    score: str = "accuracy"  # what the task calls it
 
 
 Report = Callable[[Status], None]
@@ -207,7 +208,8 @@ class _Loop:
         training = self.config.training
         total = training.critic_pretraining + training.epochs * passes_per_epoch(training)
         done = self._passes() if passes is None else passes
-        self.report(Status(done, total, self.trainer.epoch, training.epochs, self.latest))
+        epoch, score = self.trainer.epoch, self.trainer.task.score_name
+        self.report(Status(done, total, epoch, training.epochs, self.latest, score))
 
 
 @contextmanager

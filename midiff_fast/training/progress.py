@@ -82,13 +82,13 @@ class TrainingProgress:
 
 
 def _note(status: Status) -> str:
-    """Epoch, and the ensemble's mean accuracy and MI in it."""
+    """Epoch, and the ensemble's mean score and MI in it."""
     if status.total_epochs and not status.epoch and not status.latest:
         return "before the first epoch"
     text = f"epoch {status.epoch}/{status.total_epochs}"
     if status.latest:
-        accuracy = sum(m.accuracy for m in status.latest) / len(status.latest)
-        text += f", mean accuracy {accuracy:.3f}"
+        score = sum(m.accuracy for m in status.latest) / len(status.latest)
+        text += f", mean {status.score} {score:.3f}"
         text += "".join(f", MI {mi:.2f} (λ {weight:g})" for weight, mi in _mi(status).items())
     return text
 
