@@ -8,6 +8,7 @@
 
 #include <cstdint>
 
+#include "csrc/cuda/errors.h"
 #include "csrc/ops/checks.h"
 
 namespace midiff {
@@ -21,7 +22,9 @@ class CudaCall {
   explicit CudaCall(const Tensor& like)
       : device_(like.get_device_index()), guard_(device_), stream_(current_stream(device_)) {
     // This library has a CUDA runtime of its own, which keeps its own current device.
-    cudaSetDevice(device_);
+    const cudaError_t error = cuda::taken(cudaSetDevice(device_));
+    STD_TORCH_CHECK(error == cudaSuccess, "CUDA device ", device_,
+                    ": CUDA reports: ", cudaGetErrorString(error));
   }
 
   cudaStream_t stream() const { return stream_; }
