@@ -16,6 +16,24 @@ namespace midiff {
 // torch's current stream on a device.
 cudaStream_t current_stream(int32_t device);
 
+// While it lives, this thread may do what a capture of a CUDA graph, in its default mode, forbids
+// every thread: the first call of an op starts this library's runtime and loads its kernels.
+class DuringCapture {
+ public:
+  // Where it fails, so will the calls it is for, which are checked.
+  DuringCapture()
+      : changed_(cuda::taken(cudaThreadExchangeStreamCaptureMode(&mode_)) == cudaSuccess) {}
+  ~DuringCapture() {
+    if (changed_) cuda::taken(cudaThreadExchangeStreamCaptureMode(&mode_));
+  }
+  DuringCapture(const DuringCapture&) = delete;
+  DuringCapture& operator=(const DuringCapture&) = delete;
+
+ private:
+  cudaStreamCaptureMode mode_ = cudaStreamCaptureModeRelaxed;  // then the one there was
+  bool changed_;
+};
+
 // While it lives, the device of `like` is the current one.
 class CudaCall {
  public:
@@ -32,6 +50,7 @@ class CudaCall {
  private:
   int32_t device_;
   torch::stable::accelerator::DeviceGuard guard_;
+  DuringCapture during_capture_;
   cudaStream_t stream_;
 };
 
