@@ -27,25 +27,29 @@ __device__ __forceinline__ T* shared_memory() {
 }
 
 // Copies 4, 8 or 16 bytes from device to shared memory, both aligned to that size, without waiting.
+// The compiler moves no access to memory past these.
 template <int bytes>
 __device__ __forceinline__ void copy_async(void* shared, const void* global) {
   static_assert(bytes == 4 || bytes == 8 || bytes == 16);
   const unsigned address = static_cast<unsigned>(__cvta_generic_to_shared(shared));
   if constexpr (bytes == 16)
-    asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(address), "l"(global));
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(address), "l"(global)
+                 : "memory");
   else
-    asm volatile("cp.async.ca.shared.global [%0], [%1], %2;" ::"r"(address), "l"(global),
-                 "n"(bytes));
+    asm volatile("cp.async.ca.shared.global [%0], [%1], %2;" ::"r"(address), "l"(global), "n"(bytes)
+                 : "memory");
 }
 
 // Closes the group of copies begun since the last call.
-__device__ __forceinline__ void commit_copies() { asm volatile("cp.async.commit_group;"); }
+__device__ __forceinline__ void commit_copies() {
+  asm volatile("cp.async.commit_group;" ::: "memory");
+}
 
 // Waits until at most `pending` of this thread's groups are still on their way. Other threads see
 // what has arrived after the next barrier.
 template <int pending>
 __device__ __forceinline__ void wait_copies() {
-  asm volatile("cp.async.wait_group %0;" ::"n"(pending));
+  asm volatile("cp.async.wait_group %0;" ::"n"(pending) : "memory");
 }
 
 #endif
