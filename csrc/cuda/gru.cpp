@@ -28,6 +28,16 @@ int64_t chunk_steps(const GruShape& shape) {
   return std::max(kLeast, fitting);
 }
 
+GruShape checked(const Tensor& input, const Tensor& h0, const Tensor& weight_ih,
+                 const Tensor& weight_hh, const Tensor& bias_ih, const Tensor& bias_hh) {
+  check_same_device(h0, "h0", input);
+  check_same_device(weight_ih, "weight_ih", input);
+  check_same_device(weight_hh, "weight_hh", input);
+  check_same_device(bias_ih, "bias_ih", input);
+  check_same_device(bias_hh, "bias_hh", input);
+  return check_gru_arguments(input, h0, weight_ih, weight_hh, bias_ih, bias_hh);
+}
+
 // What both directions use, contiguous.
 struct Arguments {
   GruShape shape;
@@ -36,20 +46,14 @@ struct Arguments {
 
   Arguments(const Tensor& input_, const Tensor& h0_, const Tensor& weight_ih_,
             const Tensor& weight_hh_, const Tensor& bias_ih_, const Tensor& bias_hh_)
-      : shape(check_gru_arguments(input_, h0_, weight_ih_, weight_hh_, bias_ih_, bias_hh_)),
+      : shape(checked(input_, h0_, weight_ih_, weight_hh_, bias_ih_, bias_hh_)),
         call(input_),
         input(as_contiguous(input_)),
         h0(as_contiguous(h0_)),
         weight_ih(as_contiguous(weight_ih_)),
         weight_hh(as_contiguous(weight_hh_)),
         bias_ih(as_contiguous(bias_ih_)),
-        bias_hh(as_contiguous(bias_hh_)) {
-    check_same_device(h0, "h0", input);
-    check_same_device(weight_ih, "weight_ih", input);
-    check_same_device(weight_hh, "weight_hh", input);
-    check_same_device(bias_ih, "bias_ih", input);
-    check_same_device(bias_hh, "bias_hh", input);
-  }
+        bias_hh(as_contiguous(bias_hh_)) {}
 
   template <class T>
   cuda::GruWeights<T> weights() const {

@@ -58,8 +58,10 @@ inline void check_cuda(cudaError_t error, const char* op) {
   STD_TORCH_CHECK(error == cudaSuccess, op, ": CUDA reports: ", cudaGetErrorString(error));
 }
 
-// Every argument of an op lives where its first one does.
+// Every argument of an op lives where its first one does. torch calls an op's CUDA side where any
+// of them is on CUDA.
 inline void check_same_device(const Tensor& tensor, const char* name, const Tensor& like) {
+  STD_TORCH_CHECK(like.is_cuda(), "the first argument: expected a tensor on CUDA, as others are");
   STD_TORCH_CHECK(tensor.is_cuda() && tensor.get_device_index() == like.get_device_index(), name,
                   ": expected a tensor on CUDA device ", like.get_device_index(),
                   ", where the first argument is");
