@@ -17,7 +17,7 @@
 #include "csrc/cuda/device.cuh"
 #include "csrc/cuda/gru_tasks.h"
 #include "csrc/cuda/resident_product.cuh"
-#include "csrc/cuda/weight_sums.cuh"
+#include "csrc/cuda/source_rows.cuh"
 
 namespace midiff::cuda {
 
@@ -456,37 +456,34 @@ __global__ void __launch_bounds__(256) gru_input_gradient(GruChunkTask<T> task) 
   task.grad_input[(sequence * steps + step) * inputs + column] = sum;
 }
 
-// The sides of the weights' gradients, for weight_sums.cuh; rows are [B, count].
-//
-// Derivatives of reset, update and candidate: of the candidate, by its state part (kOfStates) or by
-// its input part.
-template <class T, bool kOfStates>
-struct GruDeltaRows {
-  GruChunkTask<T> task;
+// States before the steps of a chunk, inputs, 1; rows are [B, count].
+template <class T>
+MF_HD SourceRows<T, false> gru_source_rows(const GruChunkTask<T>& task) {
+  const auto [members, batch, steps, inputs, units] = task.shape;
+  return {task.states, task.h0, task.input, batch, steps, task.first, task.count, units, inputs};
+}
 
-  __device__ __forceinline__ T operator()(int64_t member, int64_t row, int column) const {
-    const int units = static_cast<int>(task.shape.units), gate = column / units;
-    const int64_t all = member * task.shape.batch * task.count + row;
-    const GruRecord<T>& deltas = task.records[all * units + column % units];
-    if (gate == 0) return deltas.reset;
-    if (gate == 1) return deltas.update;
-    return kOfStates ? deltas.candidate : deltas.state_part;
+// Puts the sums of all chunks where the gradients want them. A thread per number of [3H, sources];
+// grid: (blocks, E).
+template <class T>
+__global__ void __launch_bounds__(256) gru_collect(GruCollectTask<T> task) {
+  const int64_t inputs = task.shape.inputs, units = task.shape.units;
+  const int64_t sources = task.shape.sources(), member = blockIdx.y;
+  const int64_t i = static_cast<int64_t>(blockIdx.x) * 256 + threadIdx.x;
+  const int64_t row = i / sources, source = i % sources;
+  if (row >= 3 * units) return;
+  const int64_t gate = row / units, unit = row % units;
+  const T* sums = task.sums + (member * units + unit) * 4 * sources + source;
+  const T of_state = sums[gate * sources], of_input = sums[(gate == 2 ? 3 : gate) * sources];
+  const int64_t target = member * 3 * units + row;
+  if (source < units) {
+    task.hh[target * units + source] = of_state;
+  } else if (source < units + inputs) {
+    task.ih[target * inputs + source - units] = of_input;
+  } else {
+    task.bias_hh[target] = of_state;
+    task.bias_ih[target] = of_input;
   }
-};
-
-// States before the step, or inputs; then 1.
-template <class T, bool kOfStates>
-struct GruSourceRows {
-  GruChunkTask<T> task;
-
-  __device__ __forceinline__ T operator()(int64_t member, int64_t row, int column) const {
-    const int64_t sequence = member * task.shape.batch + row / task.count;
-    const int64_t step = task.first + row % task.count;
-    const int64_t size = kOfStates ? task.shape.units : task.shape.inputs;
-    if (column == size) return T(1);
-    if constexpr (kOfStates) return *state_before(task, sequence, step, column);
-    return task.input[(sequence * task.shape.steps + step) * size + column];
-  }
-};
+}
 
 }  // namespace midiff::cuda

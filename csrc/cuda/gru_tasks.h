@@ -48,9 +48,20 @@ struct GruChunkTask {
                           // about the one before it
   bool begins;            // nothing came before: carry is not read
   T* grad_input;          // [E, B, T, I], or null
-  T* partial;             // [E, chunks, 3H, H + 1] or [E, chunks, 3H, I + 1], scratch, or null
-  T* state_sums;          // [E, 3H, H + 1]: gradients of W_hh and b_hh side by side, or null
-  T* input_sums;          // [E, 3H, I + 1]: of W_ih and b_ih
+  T* partial;             // [E, chunks, 4H, sources], scratch, or null
+  T* sums;  // [E, 4H, sources]: gradients of what states, inputs and 1 are multiplied with in each
+            // of a unit's four sums, or null
+};
+
+// From the sums to the gradients, of which W_hh takes no input and W_ih no state.
+template <class T>
+struct GruCollectTask {
+  GruShape shape;
+  const T* sums;  // [E, 4H, sources]
+  T* ih;          // [E, 3H, I]
+  T* hh;          // [E, 3H, H]
+  T* bias_ih;     // [E, 3H]
+  T* bias_hh;     // [E, 3H]
 };
 
 }  // namespace midiff::cuda

@@ -49,17 +49,17 @@ cudaError_t launch(void (*kernel)(Parameters...), dim3 grid, int threads, int64_
   return cudaGetLastError();
 }
 
-// See weight_sums.cuh. partial: [E, chunks, left, right], out: [E, left, right], to which the sums
-// are added if `adds`.
-template <class T, class Left, class Right>
-cudaError_t launch_weight_sums(const Left& left, const Right& right, int64_t members, int64_t rows,
+// See weight_sums.cuh. left: [E, rows, left], partial: [E, chunks, left, right], out: [E, left,
+// right], to which the sums are added if `adds`.
+template <class T, class Right>
+cudaError_t launch_weight_sums(const T* left, const Right& right, int64_t members, int64_t rows,
                                int64_t left_size, int64_t right_size, T scale, T* partial, T* out,
                                bool adds, cudaStream_t stream) {
   const int64_t chunks = sum_chunks(rows), size = left_size * right_size;
   const dim3 grid = blocks_of(sum_tiles(left_size) * sum_tiles(right_size), chunks, members);
   const cudaError_t error =
-      launch(partial_sums<T, Left, Right>, grid, kSumThreads, sum_shared_bytes<T>(), stream, left,
-             right, rows, static_cast<int>(left_size), static_cast<int>(right_size), partial);
+      launch(partial_sums<T, Right>, grid, kSumThreads, sum_shared_bytes<T>(), stream, left, right,
+             rows, static_cast<int>(left_size), static_cast<int>(right_size), partial);
   if (error != cudaSuccess) return error;
   return launch(add_chunks<T>, blocks_of((size + kSumThreads - 1) / kSumThreads, members),
                 kSumThreads, 0, stream, static_cast<const T*>(partial), chunks, size, scale, adds,

@@ -33,9 +33,9 @@ cudaError_t gradients(const LeakyGradientTask<T>& task, cudaStream_t stream) {
     if (error != cudaSuccess) return error;
   }
   if (!task.weight_sums || members == 0) return cudaSuccess;
-  return launch_weight_sums<T>(LeakyGradientRows<T>{task}, LeakySourceRows<T>{task}, members, rows,
-                               units, task.shape.sources(), task.alpha, task.partial,
-                               task.weight_sums, false, stream);
+  return launch_weight_sums<T>(task.grad_noise, leaky_source_rows(task), members, rows, units,
+                               task.shape.sources(), task.alpha, task.partial, task.weight_sums,
+                               false, stream);
 }
 
 }  // namespace

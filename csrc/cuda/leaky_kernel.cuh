@@ -14,7 +14,7 @@
 #include "csrc/cuda/device.cuh"
 #include "csrc/cuda/leaky_tasks.h"
 #include "csrc/cuda/resident_product.cuh"
-#include "csrc/cuda/weight_sums.cuh"
+#include "csrc/cuda/source_rows.cuh"
 
 namespace midiff::cuda {
 
@@ -274,32 +274,12 @@ __global__ void __launch_bounds__(256) leaky_input_gradient(LeakyGradientTask<T>
   task.grad_input[i] = task.alpha * sum;
 }
 
-// The two sides of the weights' gradients, for weight_sums.cuh; rows are [B, T].
+// Beside the gradients of the noise, the other side of the weights' gradients: rates before the
+// step, inputs, 1.
 template <class T>
-struct LeakyGradientRows {
-  LeakyGradientTask<T> task;
-
-  __device__ __forceinline__ T operator()(int64_t member, int64_t row, int unit) const {
-    const LeakyShape& shape = task.shape;
-    return task.grad_noise[(member * shape.batch * shape.steps + row) * shape.units + unit];
-  }
-};
-
-template <class T>
-struct LeakySourceRows {
-  LeakyGradientTask<T> task;
-
-  // Rates before the step, inputs, 1.
-  __device__ __forceinline__ T operator()(int64_t member, int64_t row, int column) const {
-    const LeakyShape& shape = task.shape;
-    const int64_t units = shape.units, all = member * shape.batch * shape.steps + row;
-    if (column == units + shape.inputs) return T(1);
-    if (column >= units) return task.input[all * shape.inputs + column - units];
-    const int64_t sequence = all / shape.steps;
-    const T state = all % shape.steps > 0 ? task.states[(all - 1) * units + column]
-                                          : task.h0[sequence * units + column];
-    return tanh_of(state);
-  }
-};
+MF_HD SourceRows<T, true> leaky_source_rows(const LeakyGradientTask<T>& task) {
+  const auto [members, batch, steps, inputs, units] = task.shape;
+  return {task.states, task.h0, task.input, batch, steps, 0, steps, units, inputs};
+}
 
 }  // namespace midiff::cuda

@@ -51,8 +51,8 @@ Outputs<T> run(const midiff::test::LeakyArguments<T>& a, Order order, const Forw
       shape,          a.alpha,     out.noise.data(), out.states.data(), a.h0.data(),
       a.input.data(), a.ih.data(), out.input.data(), nullptr,           out.sums.data()};
   launch(leaky_input_gradient<T>, blocks((inputs + 255) / 256), {256}, 0, order, task);
-  midiff::test::weight_sums(LeakyGradientRows<T>{task}, LeakySourceRows<T>{task}, shape.members,
-                            rows, shape.units, sources, a.alpha, false, out.sums.data(), order);
+  midiff::test::weight_sums(task.grad_noise, leaky_source_rows(task), shape.members, rows,
+                            shape.units, sources, a.alpha, false, out.sums.data(), order);
   return out;
 }
 
