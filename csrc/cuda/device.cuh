@@ -63,4 +63,20 @@ __device__ __forceinline__ T group_sum(T value) {
   return value;
 }
 
+// Sums over the lanes of a group of `width` of `count` numbers, both powers of two, width >= count:
+// lane l gets that of number l % count. values[i] of lane l is its share of number i ^ (l % count):
+// so every lane sends the same places, and an exchange halves what is left to add.
+template <int width, int count, class T>
+__device__ __forceinline__ T scattered_sum(T (&values)[count]) {
+#pragma unroll
+  for (int distance = count / 2; distance > 0; distance /= 2)
+#pragma unroll
+    for (int i = 0; i < distance; ++i)
+      values[i] += __shfl_xor_sync(kWholeWarp, values[i + distance], distance);
+#pragma unroll
+  for (int distance = count; distance < width; distance *= 2)
+    values[0] += __shfl_xor_sync(kWholeWarp, values[0], distance);
+  return values[0];
+}
+
 }  // namespace midiff::cuda

@@ -32,7 +32,8 @@ template <class Shape, int kSequences>
 cudaError_t forward_resident(const GruForwardTask<float>& task, cudaStream_t stream) {
   const int64_t blocks = (task.shape.batch + kSequences - 1) / kSequences;
   return launch(gru_forward_resident<Shape, kSequences>, blocks_of(blocks, task.shape.members),
-                Shape::kThreads, Shape::shared_bytes(kGruAhead * kSequences), stream, task);
+                Shape::kThreads, GruStep<Shape>::shared_bytes(kGruAhead * kSequences), stream,
+                task);
 }
 
 template <class Shape, int kSequences>
@@ -50,7 +51,7 @@ cudaError_t chunk_resident(const GruChunkTask<float>& task, cudaStream_t stream)
   const int64_t blocks = (rows + kGateBlockRows - 1) / kGateBlockRows;
   const cudaError_t error =
       launch(gru_gates_resident<Forward>, blocks_of(blocks, task.shape.members), Forward::kThreads,
-             Forward::shared_bytes(kGateRing * kGateRows), stream, task);
+             GruStep<Forward>::shared_bytes(kGateRing * kGateRows), stream, task);
   if (error != cudaSuccess) return error;
   return few_sequences(task.shape) ? backward_resident<Backward, 1>(task, stream)
                                    : backward_resident<Backward, kGruSequences>(task, stream);

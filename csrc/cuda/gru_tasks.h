@@ -33,6 +33,24 @@ struct alignas(4 * sizeof(T)) GruRecord {
   T reset, update, candidate, state_part;
 };
 
+template <class T>
+MF_HD GruGates<T> gates_of(const GruRecord<T>& record) {
+  return {record.reset, record.update, record.candidate};
+}
+
+// `state` before the step.
+template <class T>
+MF_HD GruSlopes<T> slopes_of(const GruRecord<T>& record, T state) {
+  return gru_slopes(gates_of(record), record.state_part, state);
+}
+
+// The derivatives by the sums inside the gates, from that by the state after the step.
+template <class T>
+MF_HD GruRecord<T> gru_deltas(const GruSlopes<T>& slopes, T grad) {
+  return {grad * slopes.reset, grad * slopes.update, grad * slopes.state_part,
+          grad * slopes.input_part};
+}
+
 // Steps [first, first + count) of every sequence, going back.
 template <class T>
 struct GruChunkTask {

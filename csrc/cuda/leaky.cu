@@ -48,7 +48,7 @@ cudaError_t launch_leaky_forward(const LeakyForwardTask<float>& task, cudaStream
       [&](auto shape) {
         using Shape = decltype(shape);
         return launch(leaky_forward_resident<Shape>, blocks_of(s.sequences()), Shape::kThreads,
-                      Shape::shared_bytes(2), stream, task);
+                      Shape::shared_bytes(2 * Shape::kVector), stream, task);
       },
       [&] { return forward_plain(task, stream); });
 }
@@ -61,7 +61,7 @@ cudaError_t launch_leaky_backward(const LeakyBackwardTask<float>& task, cudaStre
       [&](auto shape) {
         using Shape = decltype(shape);
         return launch(leaky_backward_resident<Shape>, blocks_of(s.sequences()), Shape::kThreads,
-                      Shape::shared_bytes(2), stream, task);
+                      Shape::shared_bytes(2 * Shape::kVector), stream, task);
       },
       [&] { return backward_plain(task, stream); });
 }

@@ -35,8 +35,8 @@ __global__ void __launch_bounds__(Shape::kThreads, 1)
   const float* weight_hh = task.weight_hh + member * units * units;
   const float* weight_ih = task.weight_ih + member * units * inputs;
   const float* bias = task.bias + member * units;
-  product.load(shared, 2, thread, [&](int k, int group) {
-    const int unit = group + k * Shape::kGroups;
+  product.load(shared, 2 * Shape::kVector, thread, [&](int k) {
+    const int unit = product.unit_of(k);
     const float* hh = weight_hh + unit * units;
     const float* ih = weight_ih + unit * inputs - units;
     return [=](int column) {
@@ -118,8 +118,8 @@ __global__ void __launch_bounds__(Shape::kThreads, 1)
 
   ResidentProduct<Shape> product;
   const float* weight_hh = task.weight_hh + member * units * units;
-  product.load(shared, 2, thread, [&](int k, int group) {
-    const int unit = group + k * Shape::kGroups;
+  product.load(shared, 2 * Shape::kVector, thread, [&](int k) {
+    const int unit = product.unit_of(k);
     const float* hh = weight_hh + unit;
     return [=](int column) {
       return unit < units && column < units ? alpha * hh[column * units] : 0.0f;

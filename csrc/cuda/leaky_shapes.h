@@ -24,7 +24,7 @@ auto with_resident_shape(int64_t units, int64_t columns, int64_t inputs, int64_t
   const auto fits = [=](auto shape) {
     using Shape = decltype(shape);
     return units <= Shape::kMostUnits && columns <= Shape::kMostColumns &&
-           inputs <= Shape::kThreads && Shape::shared_bytes(2) <= shared_bytes;
+           inputs <= Shape::kThreads && Shape::shared_bytes(2 * Shape::kVector) <= shared_bytes;
   };
   if (fits(Resident16{})) return resident(Resident16{});
   if (fits(Resident32{})) return resident(Resident32{});

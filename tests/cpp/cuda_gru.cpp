@@ -113,14 +113,14 @@ Outputs<float> resident(const GruShape& shape, int64_t longest) {
       shape, longest,
       [&](const GruForwardTask<float>& task, Order order) {
         launch(gru_forward_resident<Forward, kSequences>, grid, {Forward::kThreads},
-               count(Forward::shared_bytes(kGruAhead * kSequences)), order, task);
+               count(GruStep<Forward>::shared_bytes(kGruAhead * kSequences)), order, task);
       },
       [&](const GruChunkTask<float>& task, Order order) {
         const int64_t rows = shape.batch * task.count;
         launch(gru_gates_resident<Forward>,
                blocks((rows + kGateBlockRows - 1) / kGateBlockRows, shape.members),
-               {Forward::kThreads}, count(Forward::shared_bytes(kGateRing * kGateRows)), order,
-               task);
+               {Forward::kThreads}, count(GruStep<Forward>::shared_bytes(kGateRing * kGateRows)),
+               order, task);
         launch(gru_backward_resident<Backward, kSequences>, grid, {Backward::kThreads},
                count(gru_backward_shared_bytes<Backward, kSequences>()), order, task);
       });

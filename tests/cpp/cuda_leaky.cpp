@@ -105,7 +105,7 @@ void test_resident(const LeakyShape& shape) {
             [&](auto resident) {
               using Shape = decltype(resident);
               launch(leaky_forward_resident<Shape>, blocks(shape.sequences()), {Shape::kThreads},
-                     Shape::shared_bytes(2), order, task);
+                     Shape::shared_bytes(2 * Shape::kVector), order, task);
             },
             no_shape);
       },
@@ -115,7 +115,7 @@ void test_resident(const LeakyShape& shape) {
             [&](auto resident) {
               using Shape = decltype(resident);
               launch(leaky_backward_resident<Shape>, blocks(shape.sequences()), {Shape::kThreads},
-                     Shape::shared_bytes(2), order, task);
+                     Shape::shared_bytes(2 * Shape::kVector), order, task);
             },
             no_shape);
       });
