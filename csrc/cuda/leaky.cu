@@ -1,6 +1,9 @@
 // Picks the kernel for a size and launches it.
 #include "csrc/cuda/leaky.h"
 
+#include <algorithm>
+#include <cstdint>
+
 #include "csrc/cuda/launch.cuh"
 #include "csrc/cuda/leaky_kernel.cuh"
 #include "csrc/cuda/leaky_shapes.h"
@@ -20,6 +23,11 @@ cudaError_t backward_plain(const LeakyBackwardTask<T>& task, cudaStream_t stream
   return launch(leaky_backward_plain<T>, blocks_of(task.shape.sequences()),
                 plain_threads(task.shape.units), leaky_plain_shared_bytes<T>(task.shape.units),
                 stream, task);
+}
+
+// Resident kernels have 32 bits for places within a sequence, and look a few steps ahead.
+bool is_short(const LeakyShape& shape) {
+  return (shape.steps + 16) * std::max(shape.units, shape.inputs) < int64_t{1} << 31;
 }
 
 template <class T>
@@ -43,8 +51,9 @@ cudaError_t gradients(const LeakyGradientTask<T>& task, cudaStream_t stream) {
 cudaError_t launch_leaky_forward(const LeakyForwardTask<float>& task, cudaStream_t stream) {
   if (task.shape.sequences() == 0) return cudaSuccess;
   const LeakyShape& s = task.shape;
+  if (!is_short(s)) return forward_plain(task, stream);
   return with_resident_shape(
-      s.units, s.sources(), s.inputs, most_shared_bytes(),
+      LeakyForwardShapes{}, s.units, s.sources(), s.inputs, most_shared_bytes(),
       [&](auto shape) {
         using Shape = decltype(shape);
         return launch(leaky_forward_resident<Shape>, blocks_of(s.sequences()), Shape::kThreads,
@@ -56,8 +65,9 @@ cudaError_t launch_leaky_forward(const LeakyForwardTask<float>& task, cudaStream
 cudaError_t launch_leaky_backward(const LeakyBackwardTask<float>& task, cudaStream_t stream) {
   if (task.shape.sequences() == 0) return cudaSuccess;
   const LeakyShape& s = task.shape;
+  if (!is_short(s)) return backward_plain(task, stream);
   return with_resident_shape(
-      s.units, s.units, 0, most_shared_bytes(),
+      LeakyBackwardShapes{}, s.units, s.units, 0, most_shared_bytes(),
       [&](auto shape) {
         using Shape = decltype(shape);
         return launch(leaky_backward_resident<Shape>, blocks_of(s.sequences()), Shape::kThreads,

@@ -26,8 +26,10 @@ struct ResidentShape {
   static constexpr int kMostColumns = kSplit * kColumns;
   static constexpr int kVector = kSplit * kSlice;  // floats of one vector in shared memory
   // Steps between asking for what a step reads and using it: 8 are some 700 ns, and a load takes up
-  // to 600. Large blocks step slower and have fewer registers. An even number: vectors take turns.
-  static constexpr int kAhead = kThreads > 256 ? 2 : kUnits * kRegisters > 128 ? 6 : 8;
+  // to 600. Large networks step slower and have fewer registers. An even number: vectors take
+  // turns.
+  static constexpr int kWeights = kUnits * kRegisters;
+  static constexpr int kAhead = kWeights >= 160 ? 2 : kWeights > 128 ? 6 : 8;
 
   // Shared memory for `numbers` of the kernel and the matrix's columns that found no register.
   static MF_HD int64_t shared_bytes(int64_t numbers) {
