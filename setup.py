@@ -14,6 +14,7 @@ Environment variables:
 from __future__ import annotations
 
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -96,6 +97,18 @@ def extension(name: str, files: list[str], system_includes: tuple[Path, ...] = (
     )
 
 
+def cuda_folders(home: Path, name: str) -> list[Path]:
+    """Where the toolkit at ``home`` may keep its "include" or "lib64": conda has them by target."""
+    target = {"aarch64": "sbsa"}.get(platform.machine(), platform.machine())
+    plain = name.removesuffix("64")
+    return [home / name, home / plain, home / "targets" / f"{target}-linux" / plain]
+
+
+def cuda_include(home: Path) -> Path | None:
+    folders = cuda_folders(home, "include")
+    return next((folder for folder in folders if (folder / "cuda_runtime.h").exists()), None)
+
+
 def cuda_home() -> Path | None:
     """The folder of the CUDA toolkit, or None. The nvcc on the PATH may be a script elsewhere."""
     named = os.environ.get("CUDA_HOME") or os.environ.get("CUDA_PATH")
@@ -104,7 +117,7 @@ def cuda_home() -> Path | None:
     if found and not named:
         candidates.insert(0, Path(found).resolve().parent.parent)
     for home in candidates:
-        if (home / "bin" / "nvcc").exists() and (home / "include" / "cuda_runtime.h").exists():
+        if (home / "bin" / "nvcc").exists() and cuda_include(home):
             return home
     return None
 
@@ -126,14 +139,15 @@ class CudaExtension(Extension):
     any nvcc goes with any torch, also with one that has no CUDA."""
 
     def __init__(self, home: Path) -> None:
-        base = extension("_C_cuda", sources("cuda", suffix=".cpp"), (home / "include",))
+        include = cuda_include(home) or home / "include"
+        base = extension("_C_cuda", sources("cuda", suffix=".cpp"), (include,))
         self.__dict__.update(base.__dict__)
         architectures = cuda_architectures()
         self.define_macros.append(
             ("MIDIFF_CUDA_ARCHITECTURES", '"' + " ".join(architectures) + '"')
         )
         # The static runtime: nothing of CUDA has to be installed where the package runs.
-        self.library_dirs += [str(home / "lib64"), str(home / "lib")]
+        self.library_dirs += map(str, cuda_folders(home, "lib64"))
         self.libraries += ["cudart_static", "dl", "rt", "pthread"]
         self.kernels = [Path(path) for path in sources("cuda", suffix=".cu")]
         # Spills mean a kernel that waits for memory: an error wherever warnings are.

@@ -8,14 +8,17 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 import midiff_fast
 from midiff_fast import _load
 from midiff_fast._version import __version__
+from midiff_fast.ops._common import use_fused
 
 needs_compiled = pytest.mark.skipif(not _load.available, reason=_load.reason)
 PACKAGE = Path(midiff_fast.__file__).parent
@@ -129,11 +132,143 @@ import torch
 import midiff_fast._C
 sys.setdlopenflags(os.RTLD_NOW)
 import midiff_fast._C_cuda
-print(json.dumps(midiff_fast._C_cuda.build_info()))
+print(json.dumps([midiff_fast._C_cuda.build_info(), midiff_fast._C_cuda.driver_version()]))
 """
-    info = json.loads(run(code))
+    info, driver = json.loads(run(code))
     assert set(info) == {"architectures", "cuda"}
-    assert info["architectures"].split()
+    assert _load._architectures(info, driver)
+    assert driver == "" or _load._version(driver)
+
+
+class CudaLibrary(ModuleType):
+    """Stands in for midiff_fast._C_cuda, built with CUDA 13.0."""
+
+    def __init__(self, driver: str, architectures: str = "8.0 9.0+PTX") -> None:
+        super().__init__("midiff_fast._C_cuda")
+        self.driver, self.architectures = driver, architectures
+
+    def build_info(self) -> dict[str, str]:
+        return {"architectures": self.architectures, "cuda": "13.0"}
+
+    def driver_version(self) -> str:
+        return self.driver
+
+
+@needs_compiled
+@pytest.mark.parametrize(
+    ("driver", "reason"),
+    [
+        ("13.0", "the CUDA ops are loaded (8.0 9.0+PTX)"),
+        ("14.2", "the CUDA ops are loaded (8.0 9.0+PTX)"),
+        (
+            "12.8",
+            "the CUDA ops are built with CUDA 13.0, and the NVIDIA driver knows CUDA up to 12",
+        ),
+        ("", "no NVIDIA driver was found"),
+    ],
+)
+def test_a_driver_too_old_for_the_cuda_ops(
+    driver: str, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """torch's own CUDA may work where ours cannot: "auto" has to know."""
+    monkeypatch.setattr(torch.version, "cuda", "12.8")
+    monkeypatch.setitem(sys.modules, "midiff_fast._C_cuda", CudaLibrary(driver))
+    module, told = _load._load_cuda()
+    assert told.startswith(reason)
+    assert (module is not None) == ("loaded" in reason)
+
+
+@pytest.mark.parametrize(
+    ("architectures", "driver", "capability", "runs"),
+    [
+        ("8.0 9.0+PTX", "13.0", (7, 0), False),
+        ("8.0 9.0+PTX", "13.0", (8, 0), True),
+        ("8.0 9.0+PTX", "13.0", (8, 9), True),
+        ("8.0 9.0+PTX", "13.0", (12, 0), True),  # the driver compiles the PTX
+        ("8.0 9.0", "13.0", (12, 0), False),
+        ("8.6", "13.0", (8, 0), False),
+        ("9.0a", "13.0", (9, 0), True),
+        ("9.0a+PTX", "13.0", (12, 0), False),  # "a" is of one capability alone
+        ("10.0f", "13.0", (10, 3), True),
+    ],
+)
+def test_which_gpus_the_cuda_ops_run_on(
+    architectures: str,
+    driver: str,
+    capability: tuple[int, int],
+    runs: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pretend(monkeypatch, CudaLibrary(driver, architectures), capability)
+    obstacle = _load.cuda_obstacle(torch.device("cuda", 0))
+    major, minor = capability
+    wanted = f"that GPU has compute capability {major}.{minor}, and the CUDA ops are built for "
+    assert obstacle is None if runs else obstacle.startswith(wanted + architectures)
+
+
+def test_ptx_newer_than_the_driver_does_not_count() -> None:
+    info = {"architectures": "9.0+PTX", "cuda": "13.2"}
+    assert not _load._architectures(info, "13.0")[0].runs_on((12, 0))
+    assert _load._architectures(info, "13.0")[0].runs_on((9, 0))
+    assert _load._architectures(info, "13.2")[0].runs_on((12, 0))
+
+
+def pretend(
+    monkeypatch: pytest.MonkeyPatch, library: CudaLibrary, capability: tuple[int, int]
+) -> None:
+    """As if the library were loaded beside a GPU of this compute capability."""
+
+    class Properties:
+        major, minor = capability
+
+    monkeypatch.setattr(_load, "available", True)
+    monkeypatch.setattr(_load, "cuda_available", True)
+    monkeypatch.setattr(_load, "_module", library)
+    monkeypatch.setattr(_load, "_cuda_module", library)
+    monkeypatch.setattr(
+        _load,
+        "cuda_architectures",
+        _load._architectures(library.build_info(), library.driver_version()),
+    )
+    monkeypatch.setattr(_load, "_capability", lambda device: capability)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: Properties)
+
+
+class OnGpu:
+    """A tensor on a GPU, as far as choosing a backend looks at it."""
+
+    device, dtype = torch.device("cuda", 0), torch.float32
+
+    def is_floating_point(self) -> bool:
+        return True
+
+
+def test_auto_takes_eager_on_a_gpu_that_cannot_run_the_cuda_ops(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tensors: Any = {"input": OnGpu()}
+    pretend(monkeypatch, CudaLibrary("13.0"), (7, 0))
+    assert not use_fused("gru", "auto", tensors)
+    with pytest.raises(
+        RuntimeError, match=r"gru: input is on cuda:0, but that GPU has compute cap"
+    ):
+        use_fused("gru", "fused", tensors)
+    pretend(monkeypatch, CudaLibrary("13.0"), (8, 6))
+    assert use_fused("gru", "auto", tensors)
+
+
+@pytest.mark.parametrize("capability", [(7, 0), (9, 0)])
+def test_the_choice_by_gpu_compiles(
+    capability: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pretend(monkeypatch, CudaLibrary("13.0"), capability)
+    device = torch.device("cuda", 0)
+
+    def double_where_it_runs(x: Tensor) -> Tensor:
+        return x * 2 if _load.cuda_obstacle(device) is None else x
+
+    compiled = torch.compile(double_where_it_runs, fullgraph=True, backend="eager")
+    assert compiled(torch.ones(1)).item() == (2 if capability == (9, 0) else 1)
 
 
 @needs_compiled

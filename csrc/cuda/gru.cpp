@@ -28,6 +28,16 @@ int64_t chunk_steps(const GruShape& shape) {
   return std::max(kLeast, fitting);
 }
 
+GruShape checked(const Tensor& input, const Tensor& h0, const Tensor& weight_ih,
+                 const Tensor& weight_hh, const Tensor& bias_ih, const Tensor& bias_hh) {
+  check_same_device(h0, "h0", input);
+  check_same_device(weight_ih, "weight_ih", input);
+  check_same_device(weight_hh, "weight_hh", input);
+  check_same_device(bias_ih, "bias_ih", input);
+  check_same_device(bias_hh, "bias_hh", input);
+  return check_gru_arguments(input, h0, weight_ih, weight_hh, bias_ih, bias_hh);
+}
+
 // What both directions use, contiguous.
 struct Arguments {
   GruShape shape;
@@ -36,20 +46,14 @@ struct Arguments {
 
   Arguments(const Tensor& input_, const Tensor& h0_, const Tensor& weight_ih_,
             const Tensor& weight_hh_, const Tensor& bias_ih_, const Tensor& bias_hh_)
-      : shape(check_gru_arguments(input_, h0_, weight_ih_, weight_hh_, bias_ih_, bias_hh_)),
+      : shape(checked(input_, h0_, weight_ih_, weight_hh_, bias_ih_, bias_hh_)),
         call(input_),
         input(as_contiguous(input_)),
         h0(as_contiguous(h0_)),
         weight_ih(as_contiguous(weight_ih_)),
         weight_hh(as_contiguous(weight_hh_)),
         bias_ih(as_contiguous(bias_ih_)),
-        bias_hh(as_contiguous(bias_hh_)) {
-    check_same_device(h0, "h0", input);
-    check_same_device(weight_ih, "weight_ih", input);
-    check_same_device(weight_hh, "weight_hh", input);
-    check_same_device(bias_ih, "bias_ih", input);
-    check_same_device(bias_hh, "bias_hh", input);
-  }
+        bias_hh(as_contiguous(bias_hh_)) {}
 
   template <class T>
   cuda::GruWeights<T> weights() const {
@@ -89,13 +93,6 @@ Tensor last_state(const Tensor& input, const Tensor& h0, const Tensor& weight_ih
   return forward({input, h0, weight_ih, weight_hh, bias_ih, bias_hh}, false);
 }
 
-// sums: [E, 3H, size + 1] -> its first `size` columns, and the last one as [E, 3H].
-std::tuple<Tensor, Tensor> weights_and_bias(Tensor& sums) {
-  const int64_t size = sums.size(2) - 1;
-  return {as_contiguous(torch::stable::narrow(sums, 2, 0, size)),
-          as_contiguous(torch::stable::select(sums, 2, size))};
-}
-
 std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor> gradients(
     const Tensor& grad_states_, const Tensor& states_, const Tensor& input_, const Tensor& h0_,
     const Tensor& weight_ih_, const Tensor& weight_hh_, const Tensor& bias_ih_,
@@ -118,14 +115,16 @@ std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor> gradients(
   Tensor grad_input = empty_if(needs_input, {members, batch, steps, inputs});
   Tensor carry = empty_like_device(input, {members, batch, units});
   Tensor records = empty_like_device(input, {members, batch, longest, 4 * units});
-  Tensor state_sums = empty_if(needs_weights, {members, 3 * units, units + 1});
-  Tensor input_sums = empty_if(needs_weights, {members, 3 * units, inputs + 1});
-  Tensor partial = empty_if(needs_weights, {members, cuda::sum_chunks(batch * longest), 3 * units,
-                                            std::max(units, inputs) + 1});
+  Tensor sums = empty_if(needs_weights, {members, 4 * units, shape.sources()});
+  Tensor partial = empty_if(
+      needs_weights, {members, cuda::sum_chunks(batch * longest), 4 * units, shape.sources()});
+  Tensor grad_ih = empty_if(needs_weights, {members, 3 * units, inputs});
+  Tensor grad_hh = empty_if(needs_weights, {members, 3 * units, units});
+  Tensor grad_bias_ih = empty_if(needs_weights, {members, 3 * units});
+  Tensor grad_bias_hh = empty_if(needs_weights, {members, 3 * units});
   if (empty) {
     torch::stable::zero_(carry);
-    torch::stable::zero_(state_sums);
-    torch::stable::zero_(input_sums);
+    torch::stable::zero_(sums);
   }
   dispatch_floating(dtype, "input", [&](auto zero) {
     using T = decltype(zero);
@@ -147,17 +146,21 @@ std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor> gradients(
                                     end == steps,
                                     pointer_if(grad_input, needs_input),
                                     pointer_if(partial, needs_weights),
-                                    pointer_if(state_sums, needs_weights),
-                                    pointer_if(input_sums, needs_weights)};
+                                    pointer_if(sums, needs_weights)};
       check_cuda(cuda::launch_gru_chunk(task, arguments.call.stream()), "gru_backward");
     }
+    if (!needs_weights) return;
+    const cuda::GruCollectTask<T> task = {shape,
+                                          sums.const_data_ptr<T>(),
+                                          grad_ih.mutable_data_ptr<T>(),
+                                          grad_hh.mutable_data_ptr<T>(),
+                                          grad_bias_ih.mutable_data_ptr<T>(),
+                                          grad_bias_hh.mutable_data_ptr<T>()};
+    check_cuda(cuda::launch_gru_collect(task, arguments.call.stream()), "gru_backward");
   });
-  const Tensor none = empty_like_device(input, {0});
-  if (!needs_weights) return {grad_input, needs_h0 ? carry : none, none, none, none, none};
-  const auto [grad_weight_hh, grad_bias_hh] = weights_and_bias(state_sums);
-  const auto [grad_weight_ih, grad_bias_ih] = weights_and_bias(input_sums);
-  return {grad_input,  needs_h0 ? carry : none, grad_weight_ih, grad_weight_hh, grad_bias_ih,
-          grad_bias_hh};
+  return {grad_input,   needs_h0 ? carry : empty_like_device(input, {0}),
+          grad_ih,      grad_hh,
+          grad_bias_ih, grad_bias_hh};
 }
 
 }  // namespace

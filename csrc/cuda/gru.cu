@@ -32,7 +32,8 @@ template <class Shape, int kSequences>
 cudaError_t forward_resident(const GruForwardTask<float>& task, cudaStream_t stream) {
   const int64_t blocks = (task.shape.batch + kSequences - 1) / kSequences;
   return launch(gru_forward_resident<Shape, kSequences>, blocks_of(blocks, task.shape.members),
-                Shape::kThreads, Shape::shared_bytes(kGruAhead * kSequences), stream, task);
+                Shape::kThreads, GruStep<Shape>::shared_bytes(kGruAhead * kSequences), stream,
+                task);
 }
 
 template <class Shape, int kSequences>
@@ -50,7 +51,7 @@ cudaError_t chunk_resident(const GruChunkTask<float>& task, cudaStream_t stream)
   const int64_t blocks = (rows + kGateBlockRows - 1) / kGateBlockRows;
   const cudaError_t error =
       launch(gru_gates_resident<Forward>, blocks_of(blocks, task.shape.members), Forward::kThreads,
-             Forward::shared_bytes(kGateRing * kGateRows), stream, task);
+             GruStep<Forward>::shared_bytes(kGateRing * kGateRows), stream, task);
   if (error != cudaSuccess) return error;
   return few_sequences(task.shape) ? backward_resident<Backward, 1>(task, stream)
                                    : backward_resident<Backward, kGruSequences>(task, stream);
@@ -67,14 +68,20 @@ cudaError_t gradients(const GruChunkTask<T>& task, cudaStream_t stream) {
         launch(gru_input_gradient<T>, blocks_of(blocks), 256, 0, stream, task);
     if (error != cudaSuccess) return error;
   }
-  if (!task.state_sums) return cudaSuccess;
-  const cudaError_t error = launch_weight_sums<T>(
-      GruDeltaRows<T, true>{task}, GruSourceRows<T, true>{task}, members, rows, 3 * units,
-      units + 1, T(1), task.partial, task.state_sums, !task.begins, stream);
-  if (error != cudaSuccess) return error;
-  return launch_weight_sums<T>(GruDeltaRows<T, false>{task}, GruSourceRows<T, false>{task}, members,
-                               rows, 3 * units, inputs + 1, T(1), task.partial, task.input_sums,
-                               !task.begins, stream);
+  if (!task.sums) return cudaSuccess;
+  // A record is four numbers of a unit: records are rows of 4H derivatives.
+  const T* deltas = &task.records->reset;
+  return launch_weight_sums<T>(deltas, gru_source_rows(task), members, rows, 4 * units,
+                               task.shape.sources(), T(1), task.partial, task.sums, !task.begins,
+                               stream);
+}
+
+template <class T>
+cudaError_t collect(const GruCollectTask<T>& task, cudaStream_t stream) {
+  const int64_t numbers = 3 * task.shape.units * task.shape.sources();
+  if (task.shape.members * numbers == 0) return cudaSuccess;
+  return launch(gru_collect<T>, blocks_of((numbers + 255) / 256, task.shape.members), 256, 0,
+                stream, task);
 }
 
 }  // namespace
@@ -106,6 +113,13 @@ cudaError_t launch_gru_chunk(const GruChunkTask<float>& task, cudaStream_t strea
 cudaError_t launch_gru_chunk(const GruChunkTask<double>& task, cudaStream_t stream) {
   const cudaError_t error = chunk_plain(task, stream);
   return error == cudaSuccess ? gradients(task, stream) : error;
+}
+
+cudaError_t launch_gru_collect(const GruCollectTask<float>& task, cudaStream_t stream) {
+  return collect(task, stream);
+}
+cudaError_t launch_gru_collect(const GruCollectTask<double>& task, cudaStream_t stream) {
+  return collect(task, stream);
 }
 
 }  // namespace midiff::cuda

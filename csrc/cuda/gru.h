@@ -15,4 +15,8 @@ cudaError_t launch_gru_forward(const GruForwardTask<double>& task, cudaStream_t 
 cudaError_t launch_gru_chunk(const GruChunkTask<float>& task, cudaStream_t stream);
 cudaError_t launch_gru_chunk(const GruChunkTask<double>& task, cudaStream_t stream);
 
+// After the last chunk.
+cudaError_t launch_gru_collect(const GruCollectTask<float>& task, cudaStream_t stream);
+cudaError_t launch_gru_collect(const GruCollectTask<double>& task, cudaStream_t stream);
+
 }  // namespace midiff::cuda

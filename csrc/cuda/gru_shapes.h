@@ -7,8 +7,8 @@
 
 namespace midiff::cuda {
 
-// Rows and lanes of a unit, columns of a lane in registers and in shared memory, threads. Forward:
-// three rows of H + I + 1 columns. Backward: one row of 3H.
+// Rows and lanes of a group, columns of a lane in registers and in shared memory, threads. Forward:
+// a unit's three rows of H + I + 1 columns. Backward: rows of 3H.
 template <class Forward_, class Backward_>
 struct GruResidentShapes {
   using Forward = Forward_;
@@ -17,12 +17,12 @@ struct GruResidentShapes {
 
 using GruResident32 = GruResidentShapes<ResidentShape<3, 4, 12, 0, 128>,  //
                                         ResidentShape<1, 4, 24, 0, 128>>;
-using GruResident64 = GruResidentShapes<ResidentShape<3, 4, 20, 0, 256>,  //
-                                        ResidentShape<1, 4, 48, 0, 256>>;
-using GruResident104 = GruResidentShapes<ResidentShape<3, 4, 28, 0, 416>,  //
-                                         ResidentShape<1, 4, 80, 0, 416>>;
-using GruResident128 = GruResidentShapes<ResidentShape<3, 4, 20, 16, 512>,  //
-                                         ResidentShape<1, 4, 60, 36, 512>>;
+using GruResident64 = GruResidentShapes<ResidentShape<3, 2, 36, 0, 128>,  //
+                                        ResidentShape<4, 8, 24, 0, 128>>;
+using GruResident104 = GruResidentShapes<ResidentShape<3, 2, 52, 0, 224>,  //
+                                         ResidentShape<4, 8, 40, 0, 224>>;
+using GruResident128 = GruResidentShapes<ResidentShape<3, 2, 68, 0, 256>,  //
+                                         ResidentShape<4, 8, 32, 16, 256>>;
 
 // Sequences of a block: several, where there are more than multiprocessors, hide each other's
 // latency. A sequence's bits do not depend on it.
@@ -36,12 +36,12 @@ auto with_gru_shapes(const GruShape& shape, int64_t shared_bytes, const Resident
   const auto fits = [&](auto shapes) {
     using Forward = typename decltype(shapes)::Forward;
     using Backward = typename decltype(shapes)::Backward;
-    const int64_t needed = Forward::shared_bytes(kGruAhead * kGruSequences);
+    static_assert(kGruSequences * kGruInputs <= Forward::kThreads);
+    const int64_t needed = GruStep<Forward>::shared_bytes(kGruAhead * kGruSequences);
     const int64_t needed_back = gru_backward_shared_bytes<Backward, kGruSequences>();
     return shape.units <= Forward::kGroups && shape.sources() <= Forward::kMostColumns &&
-           shape.inputs < kGruInputs * Forward::kSplit &&
-           kGruSequences * shape.inputs <= Forward::kThreads && needed <= shared_bytes &&
-           needed_back <= shared_bytes;
+           shape.units <= Backward::kMostUnits && 3 * shape.units <= Backward::kMostColumns &&
+           shape.inputs < kGruInputs && needed <= shared_bytes && needed_back <= shared_bytes;
   };
   if (fits(GruResident32{})) return resident(GruResident32{});
   if (fits(GruResident64{})) return resident(GruResident64{});

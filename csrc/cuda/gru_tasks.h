@@ -33,6 +33,24 @@ struct alignas(4 * sizeof(T)) GruRecord {
   T reset, update, candidate, state_part;
 };
 
+template <class T>
+MF_HD GruGates<T> gates_of(const GruRecord<T>& record) {
+  return {record.reset, record.update, record.candidate};
+}
+
+// `state` before the step.
+template <class T>
+MF_HD GruSlopes<T> slopes_of(const GruRecord<T>& record, T state) {
+  return gru_slopes(gates_of(record), record.state_part, state);
+}
+
+// The derivatives by the sums inside the gates, from that by the state after the step.
+template <class T>
+MF_HD GruRecord<T> gru_deltas(const GruSlopes<T>& slopes, T grad) {
+  return {grad * slopes.reset, grad * slopes.update, grad * slopes.state_part,
+          grad * slopes.input_part};
+}
+
 // Steps [first, first + count) of every sequence, going back.
 template <class T>
 struct GruChunkTask {
@@ -48,9 +66,20 @@ struct GruChunkTask {
                           // about the one before it
   bool begins;            // nothing came before: carry is not read
   T* grad_input;          // [E, B, T, I], or null
-  T* partial;             // [E, chunks, 3H, H + 1] or [E, chunks, 3H, I + 1], scratch, or null
-  T* state_sums;          // [E, 3H, H + 1]: gradients of W_hh and b_hh side by side, or null
-  T* input_sums;          // [E, 3H, I + 1]: of W_ih and b_ih
+  T* partial;             // [E, chunks, 4H, sources], scratch, or null
+  T* sums;  // [E, 4H, sources]: gradients of what states, inputs and 1 are multiplied with in each
+            // of a unit's four sums, or null
+};
+
+// From the sums to the gradients, of which W_hh takes no input and W_ih no state.
+template <class T>
+struct GruCollectTask {
+  GruShape shape;
+  const T* sums;  // [E, 4H, sources]
+  T* ih;          // [E, 3H, I]
+  T* hh;          // [E, 3H, H]
+  T* bias_ih;     // [E, 3H]
+  T* bias_hh;     // [E, 3H]
 };
 
 }  // namespace midiff::cuda

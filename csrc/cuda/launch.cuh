@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "csrc/cuda/errors.h"
 #include "csrc/cuda/weight_sums.cuh"
 
 namespace midiff::cuda {
@@ -22,47 +23,43 @@ inline int plain_threads(int64_t units) {
   return static_cast<int>(std::min<int64_t>(512, (units + 31) / 32 * 32));
 }
 
-// The shared memory a block of the current device can have at most; 0 if there is no telling.
-inline int64_t most_shared_bytes() {
-  int device = 0, bytes = 0;
-  if (cudaGetDevice(&device) != cudaSuccess) return 0;
-  cudaDeviceGetAttribute(&bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device);
-  return bytes;
+// Of the current device; 0 if there is no telling.
+inline int64_t attribute(cudaDeviceAttr which) {
+  int device = 0, value = 0;
+  if (taken(cudaGetDevice(&device)) != cudaSuccess) return 0;
+  return taken(cudaDeviceGetAttribute(&value, which, device)) == cudaSuccess ? value : 0;
 }
 
-// Of the current device; 0 if there is no telling.
-inline int64_t multiprocessors() {
-  int device = 0, count = 0;
-  if (cudaGetDevice(&device) != cudaSuccess) return 0;
-  cudaDeviceGetAttribute(&count, cudaDevAttrMultiProcessorCount, device);
-  return count;
-}
+// The shared memory a block can have at most.
+inline int64_t most_shared_bytes() { return attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin); }
+
+inline int64_t multiprocessors() { return attribute(cudaDevAttrMultiProcessorCount); }
 
 // Blocks get more than 48 KB of shared memory only when their kernel asks for it.
 template <class... Parameters, class... Arguments>
 cudaError_t launch(void (*kernel)(Parameters...), dim3 grid, int threads, int64_t shared_bytes,
                    cudaStream_t stream, const Arguments&... arguments) {
   if (shared_bytes > 48 * 1024) {
-    const cudaError_t error = cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel),
-                                                   cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                                   static_cast<int>(shared_bytes));
+    const cudaError_t error = taken(cudaFuncSetAttribute(
+        reinterpret_cast<const void*>(kernel), cudaFuncAttributeMaxDynamicSharedMemorySize,
+        static_cast<int>(shared_bytes)));
     if (error != cudaSuccess) return error;
   }
   kernel<<<grid, threads, static_cast<size_t>(shared_bytes), stream>>>(arguments...);
   return cudaGetLastError();
 }
 
-// See weight_sums.cuh. partial: [E, chunks, left, right], out: [E, left, right], to which the sums
-// are added if `adds`.
-template <class T, class Left, class Right>
-cudaError_t launch_weight_sums(const Left& left, const Right& right, int64_t members, int64_t rows,
+// See weight_sums.cuh. left: [E, rows, left], partial: [E, chunks, left, right], out: [E, left,
+// right], to which the sums are added if `adds`.
+template <class T, class Right>
+cudaError_t launch_weight_sums(const T* left, const Right& right, int64_t members, int64_t rows,
                                int64_t left_size, int64_t right_size, T scale, T* partial, T* out,
                                bool adds, cudaStream_t stream) {
   const int64_t chunks = sum_chunks(rows), size = left_size * right_size;
   const dim3 grid = blocks_of(sum_tiles(left_size) * sum_tiles(right_size), chunks, members);
   const cudaError_t error =
-      launch(partial_sums<T, Left, Right>, grid, kSumThreads, sum_shared_bytes<T>(), stream, left,
-             right, rows, static_cast<int>(left_size), static_cast<int>(right_size), partial);
+      launch(partial_sums<T, Right>, grid, kSumThreads, sum_shared_bytes<T>(), stream, left, right,
+             rows, static_cast<int>(left_size), static_cast<int>(right_size), partial);
   if (error != cudaSuccess) return error;
   return launch(add_chunks<T>, blocks_of((size + kSumThreads - 1) / kSumThreads, members),
                 kSumThreads, 0, stream, static_cast<const T*>(partial), chunks, size, scale, adds,

@@ -1,6 +1,9 @@
 // Picks the kernel for a size and launches it.
 #include "csrc/cuda/leaky.h"
 
+#include <algorithm>
+#include <cstdint>
+
 #include "csrc/cuda/launch.cuh"
 #include "csrc/cuda/leaky_kernel.cuh"
 #include "csrc/cuda/leaky_shapes.h"
@@ -22,6 +25,11 @@ cudaError_t backward_plain(const LeakyBackwardTask<T>& task, cudaStream_t stream
                 stream, task);
 }
 
+// Resident kernels have 32 bits for places within a sequence, and look a few steps ahead.
+bool is_short(const LeakyShape& shape) {
+  return (shape.steps + 16) * std::max(shape.units, shape.inputs) < int64_t{1} << 31;
+}
+
 template <class T>
 cudaError_t gradients(const LeakyGradientTask<T>& task, cudaStream_t stream) {
   const auto [members, batch, steps, inputs, units] = task.shape;
@@ -33,9 +41,9 @@ cudaError_t gradients(const LeakyGradientTask<T>& task, cudaStream_t stream) {
     if (error != cudaSuccess) return error;
   }
   if (!task.weight_sums || members == 0) return cudaSuccess;
-  return launch_weight_sums<T>(LeakyGradientRows<T>{task}, LeakySourceRows<T>{task}, members, rows,
-                               units, task.shape.sources(), task.alpha, task.partial,
-                               task.weight_sums, false, stream);
+  return launch_weight_sums<T>(task.grad_noise, leaky_source_rows(task), members, rows, units,
+                               task.shape.sources(), task.alpha, task.partial, task.weight_sums,
+                               false, stream);
 }
 
 }  // namespace
@@ -43,12 +51,13 @@ cudaError_t gradients(const LeakyGradientTask<T>& task, cudaStream_t stream) {
 cudaError_t launch_leaky_forward(const LeakyForwardTask<float>& task, cudaStream_t stream) {
   if (task.shape.sequences() == 0) return cudaSuccess;
   const LeakyShape& s = task.shape;
+  if (!is_short(s)) return forward_plain(task, stream);
   return with_resident_shape(
-      s.units, s.sources(), s.inputs, most_shared_bytes(),
+      LeakyForwardShapes{}, s.units, s.sources(), s.inputs, most_shared_bytes(),
       [&](auto shape) {
         using Shape = decltype(shape);
         return launch(leaky_forward_resident<Shape>, blocks_of(s.sequences()), Shape::kThreads,
-                      Shape::shared_bytes(2), stream, task);
+                      Shape::shared_bytes(2 * Shape::kVector), stream, task);
       },
       [&] { return forward_plain(task, stream); });
 }
@@ -56,12 +65,13 @@ cudaError_t launch_leaky_forward(const LeakyForwardTask<float>& task, cudaStream
 cudaError_t launch_leaky_backward(const LeakyBackwardTask<float>& task, cudaStream_t stream) {
   if (task.shape.sequences() == 0) return cudaSuccess;
   const LeakyShape& s = task.shape;
+  if (!is_short(s)) return backward_plain(task, stream);
   return with_resident_shape(
-      s.units, s.units, 0, most_shared_bytes(),
+      LeakyBackwardShapes{}, s.units, s.units, 0, most_shared_bytes(),
       [&](auto shape) {
         using Shape = decltype(shape);
         return launch(leaky_backward_resident<Shape>, blocks_of(s.sequences()), Shape::kThreads,
-                      Shape::shared_bytes(2), stream, task);
+                      Shape::shared_bytes(2 * Shape::kVector), stream, task);
       },
       [&] { return backward_plain(task, stream); });
 }

@@ -14,9 +14,16 @@
 #include "csrc/cuda/device.cuh"
 #include "csrc/cuda/leaky_tasks.h"
 #include "csrc/cuda/resident_product.cuh"
-#include "csrc/cuda/weight_sums.cuh"
+#include "csrc/cuda/source_rows.cuh"
+#include "csrc/cuda/warp_product.cuh"
 
 namespace midiff::cuda {
+
+// How many of the next kMost steps there are.
+template <int kMost>
+__device__ __forceinline__ int steps_within(int64_t left) {
+  return left < kMost ? (left < 0 ? 0 : static_cast<int>(left)) : kMost;
+}
 
 // The vector of a step: rates [N], inputs [I], 1 for the bias. Grid: (E·B).
 template <class Shape>
@@ -35,8 +42,8 @@ __global__ void __launch_bounds__(Shape::kThreads, 1)
   const float* weight_hh = task.weight_hh + member * units * units;
   const float* weight_ih = task.weight_ih + member * units * inputs;
   const float* bias = task.bias + member * units;
-  product.load(shared, 2, thread, [&](int k, int group) {
-    const int unit = group + k * Shape::kGroups;
+  product.load(shared, 2 * Shape::kVector, thread, [&](int k) {
+    const int unit = product.unit_of(k);
     const float* hh = weight_hh + unit * units;
     const float* ih = weight_ih + unit * inputs - units;
     return [=](int column) {
@@ -46,45 +53,51 @@ __global__ void __launch_bounds__(Shape::kThreads, 1)
     };
   });
 
-  const float* input = task.input + sequence * steps * inputs;
-  const float* noise = task.noise ? task.noise + sequence * steps * units : nullptr;
-  float* states = task.states ? task.states + sequence * steps * units : nullptr;
   const bool has_input = thread < inputs;
-  const bool first_of_group = product.part == 0;
-  int unit[U];
-  bool live[U];
+  int unit[U], at[U];  // at: of the step at hand in the sequence's [T, N]
+  bool live[U], writes[U];
   float state[U];
 #pragma unroll
   for (int k = 0; k < U; ++k) {
-    unit[k] = product.unit_of(k);
+    at[k] = unit[k] = product.unit_of(k);
     live[k] = unit[k] < units;
+    writes[k] = live[k] && product.writes(k);
     state[k] = live[k] ? task.h0[sequence * units + unit[k]] : 0.0f;
   }
 
-  float next_input[kAhead], next_noise[kAhead][U];
-  const auto fetch = [&](int slot, int64_t step) {
-    const bool inside = step < steps;
-    next_input[slot] = inside && has_input ? input[step * inputs + thread] : 0.0f;
+  const bool noisy = task.noise, keeps = task.states;
+  const float* input = task.input + sequence * steps * inputs + thread;
+  const float* noise = noisy ? task.noise + sequence * steps * units : nullptr;
+  float* states = keeps ? task.states + sequence * steps * units : nullptr;
+  int input_at = 0;
+  float next_input[kAhead] = {}, next_noise[kAhead][U] = {};
+  // Of the step `ahead` of the one at hand.
+  const auto fetch = [&](int slot, int ahead) {
+    if (has_input) next_input[slot] = input[input_at];
+    input_at += inputs;
 #pragma unroll
     for (int k = 0; k < U; ++k)
-      next_noise[slot][k] = inside && noise && live[k] ? noise[step * units + unit[k]] : 0.0f;
+      if (noisy && live[k]) next_noise[slot][k] = noise[at[k] + ahead * units];
   };
 #pragma unroll
-  for (int slot = 0; slot < kAhead; ++slot) fetch(slot, slot);
+  for (int slot = 0; slot < kAhead; ++slot)
+    if (slot < steps) fetch(slot, slot);
 
   product.barrier();  // the vectors are zero, the shared weights there
   if (thread < 2) shared[thread * Shape::kVector + Shape::place(units + inputs)] = 1.0f;
 
+#pragma unroll 1
   for (int64_t first = 0; first < steps; first += kAhead) {
+    const int here = steps_within<kAhead>(steps - first);
+    const int ahead = steps_within<kAhead>(steps - first - kAhead);
 #pragma unroll
     for (int slot = 0; slot < kAhead; ++slot) {
-      const int64_t step = first + slot;
-      if (step >= steps) break;
+      if (slot >= here) break;
       float* vector = shared + (slot % 2) * Shape::kVector;
 #pragma unroll
       for (int k = 0; k < U; ++k) {
         const float rate = tanh_of(state[k]);
-        if (first_of_group && live[k]) vector[Shape::place(unit[k])] = rate;
+        if (writes[k]) vector[Shape::place(unit[k])] = rate;
       }
       if (has_input) vector[Shape::place(units + thread)] = next_input[slot];
       product.barrier();
@@ -93,15 +106,17 @@ __global__ void __launch_bounds__(Shape::kThreads, 1)
 #pragma unroll
       for (int k = 0; k < U; ++k) {
         state[k] = leaky_forward(state[k], drive[k], next_noise[slot][k], leak);
-        if (states && first_of_group && live[k]) states[step * units + unit[k]] = state[k];
+        if (keeps && writes[k]) states[at[k]] = state[k];
       }
-      fetch(slot, step + kAhead);
+      if (slot < ahead) fetch(slot, kAhead);
+#pragma unroll
+      for (int k = 0; k < U; ++k) at[k] += units;
     }
   }
 
 #pragma unroll
   for (int k = 0; k < U; ++k)
-    if (task.last && first_of_group && live[k]) task.last[sequence * units + unit[k]] = state[k];
+    if (task.last && writes[k]) task.last[sequence * units + unit[k]] = state[k];
 }
 
 // Grid: (E·B).
@@ -118,73 +133,84 @@ __global__ void __launch_bounds__(Shape::kThreads, 1)
 
   ResidentProduct<Shape> product;
   const float* weight_hh = task.weight_hh + member * units * units;
-  product.load(shared, 2, thread, [&](int k, int group) {
-    const int unit = group + k * Shape::kGroups;
+  product.load(shared, 2 * Shape::kVector, thread, [&](int k) {
+    const int unit = product.unit_of(k);
     const float* hh = weight_hh + unit;
     return [=](int column) {
       return unit < units && column < units ? alpha * hh[column * units] : 0.0f;
     };
   });
 
-  const float* grad_states = task.grad_states + sequence * steps * units;
   const float* states = task.states + sequence * steps * units;
-  const float* h0 = task.h0 + sequence * units;
+  const float* grad_states = task.grad_states + sequence * steps * units;
   float* grad_noise = task.grad_noise + sequence * steps * units;
-  const bool first_of_group = product.part == 0;
-  int unit[U];
-  bool live[U];
+  int unit[U], at[U];  // at: of the step at hand in the sequence's [T, N]
+  bool live[U], writes[U];
   float grad[U];  // of the state after the step at hand
 #pragma unroll
   for (int k = 0; k < U; ++k) {
     unit[k] = product.unit_of(k);
+    at[k] = static_cast<int>(steps - 1) * units + unit[k];
     live[k] = unit[k] < units;
-    grad[k] = steps > 0 && live[k] ? grad_states[(steps - 1) * units + unit[k]] : 0.0f;
+    writes[k] = live[k] && product.writes(k);
+    grad[k] = steps > 0 && live[k] ? grad_states[at[k]] : 0.0f;
   }
-
-  // Of the state before a step: itself, and what the loss says about it.
-  float next_state[kAhead][U], next_grad[kAhead][U];
-  const auto fetch = [&](int slot, int64_t step) {
+  // From the gradient of the state after a step to that of the state before, which is `before`, and
+  // of which the loss says `loss_grad`.
+  const auto step_back = [&](float* vector, const float (&before)[U], const float (&loss_grad)[U]) {
 #pragma unroll
     for (int k = 0; k < U; ++k) {
-      next_state[slot][k] = 0.0f;
-      next_grad[slot][k] = 0.0f;
-      if (step < 0 || !live[k]) continue;
-      const int64_t before = (step - 1) * units + unit[k];
-      next_state[slot][k] = step > 0 ? states[before] : h0[unit[k]];
-      if (step > 0) next_grad[slot][k] = grad_states[before];
+      if (!writes[k]) continue;
+      vector[Shape::place(unit[k])] = grad[k];
+      grad_noise[at[k]] = grad[k];
+    }
+    product.barrier();
+    float feedback[U];
+    product.times(vector, feedback);
+#pragma unroll
+    for (int k = 0; k < U; ++k)
+      grad[k] = leaky_backward(grad[k], tanh_of(before[k]), feedback[k], loss_grad[k], leak);
+  };
+
+  float next_state[kAhead][U] = {}, next_grad[kAhead][U] = {};
+  // Of the state before the step `ahead` of the one at hand, which is not the sequence's first.
+  const auto fetch = [&](int slot, int ahead) {
+#pragma unroll
+    for (int k = 0; k < U; ++k) {
+      if (!live[k]) continue;
+      next_state[slot][k] = states[at[k] - (ahead + 1) * units];
+      next_grad[slot][k] = grad_states[at[k] - (ahead + 1) * units];
     }
   };
 #pragma unroll
-  for (int slot = 0; slot < kAhead; ++slot) fetch(slot, steps - 1 - slot);
+  for (int slot = 0; slot < kAhead; ++slot)
+    if (slot < steps - 1) fetch(slot, slot);
   product.barrier();  // the vectors are zero, the shared weights there
 
-  for (int64_t first = steps - 1; first >= 0; first -= kAhead) {
+#pragma unroll 1
+  for (int64_t left = steps - 1; left > 0; left -= kAhead) {
+    const int here = steps_within<kAhead>(left), ahead = steps_within<kAhead>(left - kAhead);
 #pragma unroll
     for (int slot = 0; slot < kAhead; ++slot) {
-      const int64_t step = first - slot;
-      if (step < 0) break;
-      float* vector = shared + (slot % 2) * Shape::kVector;
+      if (slot >= here) break;
+      step_back(shared + (slot % 2) * Shape::kVector, next_state[slot], next_grad[slot]);
+      if (slot < ahead) fetch(slot, kAhead);
 #pragma unroll
-      for (int k = 0; k < U; ++k) {
-        if (!first_of_group || !live[k]) continue;
-        vector[Shape::place(unit[k])] = grad[k];
-        grad_noise[step * units + unit[k]] = grad[k];
-      }
-      product.barrier();
-      float feedback[U];
-      product.times(vector, feedback);
-#pragma unroll
-      for (int k = 0; k < U; ++k)
-        grad[k] = leaky_backward(grad[k], tanh_of(next_state[slot][k]), feedback[k],
-                                 next_grad[slot][k], leak);
-      fetch(slot, step - kAhead);
+      for (int k = 0; k < U; ++k) at[k] -= units;
     }
+  }
+  if (steps > 0) {
+    const float nothing[U] = {};
+    float first_state[U];
+#pragma unroll
+    for (int k = 0; k < U; ++k)
+      first_state[k] = live[k] ? task.h0[sequence * units + unit[k]] : 0.0f;
+    step_back(shared + (steps - 1) % 2 * Shape::kVector, first_state, nothing);
   }
 
 #pragma unroll
   for (int k = 0; k < U; ++k)
-    if (task.grad_h0 && first_of_group && live[k])
-      task.grad_h0[sequence * units + unit[k]] = grad[k];
+    if (task.grad_h0 && writes[k]) task.grad_h0[sequence * units + unit[k]] = grad[k];
 }
 
 // Shared memory of the plain kernels: two vectors of the step and the state, [units] each.
@@ -274,32 +300,12 @@ __global__ void __launch_bounds__(256) leaky_input_gradient(LeakyGradientTask<T>
   task.grad_input[i] = task.alpha * sum;
 }
 
-// The two sides of the weights' gradients, for weight_sums.cuh; rows are [B, T].
+// Beside the gradients of the noise, the other side of the weights' gradients: rates before the
+// step, inputs, 1.
 template <class T>
-struct LeakyGradientRows {
-  LeakyGradientTask<T> task;
-
-  __device__ __forceinline__ T operator()(int64_t member, int64_t row, int unit) const {
-    const LeakyShape& shape = task.shape;
-    return task.grad_noise[(member * shape.batch * shape.steps + row) * shape.units + unit];
-  }
-};
-
-template <class T>
-struct LeakySourceRows {
-  LeakyGradientTask<T> task;
-
-  // Rates before the step, inputs, 1.
-  __device__ __forceinline__ T operator()(int64_t member, int64_t row, int column) const {
-    const LeakyShape& shape = task.shape;
-    const int64_t units = shape.units, all = member * shape.batch * shape.steps + row;
-    if (column == units + shape.inputs) return T(1);
-    if (column >= units) return task.input[all * shape.inputs + column - units];
-    const int64_t sequence = all / shape.steps;
-    const T state = all % shape.steps > 0 ? task.states[(all - 1) * units + column]
-                                          : task.h0[sequence * units + column];
-    return tanh_of(state);
-  }
-};
+MF_HD SourceRows<T, true> leaky_source_rows(const LeakyGradientTask<T>& task) {
+  const auto [members, batch, steps, inputs, units] = task.shape;
+  return {task.states, task.h0, task.input, batch, steps, 0, steps, units, inputs};
+}
 
 }  // namespace midiff::cuda

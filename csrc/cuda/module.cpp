@@ -1,5 +1,6 @@
 // The Python module midiff_fast._C_cuda. Importing it registers the ops' CUDA side; it only tells
-// how it was built. Needs a torch with CUDA at run time, but not for the build.
+// how it was built and what driver there is. Needs a torch with CUDA at run time, but not for the
+// build.
 #include <cuda_runtime_api.h>
 #include <dlfcn.h>
 #include <pybind11/pybind11.h>
@@ -21,6 +22,19 @@ CurrentStream find_current_stream() {
   return reinterpret_cast<CurrentStream>(found);
 }
 
+// 12080 -> "12.8"
+std::string version_text(int version) {
+  return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
+}
+
+// The newest CUDA the driver knows; empty without a driver. It is asked without initialising it,
+// so that a process may still fork.
+std::string driver_version() {
+  int version = 0;
+  if (cudaDriverGetVersion(&version) != cudaSuccess || version == 0) return "";
+  return version_text(version);
+}
+
 }  // namespace
 
 cudaStream_t current_stream(int32_t device) {
@@ -40,9 +54,10 @@ PYBIND11_MODULE(_C_cuda, module) {
       [] {
         pybind11::dict info;
         info["architectures"] = MIDIFF_CUDA_ARCHITECTURES;
-        info["cuda"] = std::to_string(CUDART_VERSION / 1000) + "." +
-                       std::to_string(CUDART_VERSION % 1000 / 10);
+        info["cuda"] = midiff::version_text(CUDART_VERSION);
         return info;
       },
       "The architectures and the CUDA version this library was built for.");
+  module.def("driver_version", &midiff::driver_version,
+             "The newest CUDA the NVIDIA driver knows, such as \"12.8\"; empty without a driver.");
 }

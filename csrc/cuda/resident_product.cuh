@@ -26,12 +26,14 @@ struct ResidentShape {
   static constexpr int kMostColumns = kSplit * kColumns;
   static constexpr int kVector = kSplit * kSlice;  // floats of one vector in shared memory
   // Steps between asking for what a step reads and using it: 8 are some 700 ns, and a load takes up
-  // to 600. Large blocks step slower and have fewer registers. An even number: vectors take turns.
-  static constexpr int kAhead = kThreads > 256 ? 2 : kUnits * kRegisters > 128 ? 6 : 8;
+  // to 600. Large networks step slower and have fewer registers. An even number: vectors take
+  // turns.
+  static constexpr int kWeights = kUnits * kRegisters;
+  static constexpr int kAhead = kWeights >= 160 ? 2 : kWeights > 128 ? 6 : 8;
 
-  // Shared memory for `vectors` of them and the matrix's columns that found no register.
-  static MF_HD int64_t shared_bytes(int64_t vectors) {
-    return 4 * (vectors * kVector + static_cast<int64_t>(kShared) * kUnits * kThreads);
+  // Shared memory for `numbers` of the kernel and the matrix's columns that found no register.
+  static MF_HD int64_t shared_bytes(int64_t numbers) {
+    return 4 * (numbers + static_cast<int64_t>(kShared) * kUnits * kThreads);
   }
 
   // Where column c of the vector lies.
@@ -44,20 +46,21 @@ struct ResidentProduct {
   const float4* rest;  // [kUnits, kShared / 4, kThreads] in shared memory
   int lane, part, group;
 
-  // matrix(k, group, column): the k-th row of a group's lanes, 0 where there is none. The vectors
-  // at the front of `shared` are cleared. The caller puts a barrier between this and what follows.
+  // matrix(k)(column): of the k-th row of a group's lanes, 0 where there is none; it may ask for
+  // `group` and unit_of(k). The first `numbers`, a multiple of 4, of `shared` are cleared. The
+  // caller puts a barrier between this and what follows.
   template <class Matrix>
-  __device__ __forceinline__ void load(float* shared, int vectors, int thread,
+  __device__ __forceinline__ void load(float* shared, int numbers, int thread,
                                        const Matrix& matrix) {
     lane = thread;
     part = thread % Shape::kSplit;
     group = thread / Shape::kSplit;
-    for (int i = thread; i < vectors * Shape::kVector; i += Shape::kThreads) shared[i] = 0.0f;
-    float* store = shared + vectors * Shape::kVector;
+    for (int i = thread; i < numbers; i += Shape::kThreads) shared[i] = 0.0f;
+    float* store = shared + numbers;
     rest = reinterpret_cast<const float4*>(store);
 #pragma unroll
     for (int k = 0; k < Shape::kUnits; ++k) {
-      const auto row = matrix(k, group);
+      const auto row = matrix(k);
 #pragma unroll
       for (int i = 0; i < Shape::kRegisters; ++i) weight[k][i] = row(part * Shape::kColumns + i);
 #pragma unroll 1
@@ -69,8 +72,20 @@ struct ResidentProduct {
 
   __device__ __forceinline__ int unit_of(int k) const { return group + k * Shape::kGroups; }
 
+  // Whether this lane, of those with the k-th row's product, writes it.
+  __device__ __forceinline__ bool writes(int) const { return part == 0; }
+
   // out[k] = W[k-th row of the group, :] · vector, the same in every lane of a group.
   __device__ __forceinline__ void times(const float* vector, float (&out)[Shape::kUnits]) const {
+    float shares[Shape::kUnits];
+    lane_sums(vector, shares);
+#pragma unroll
+    for (int k = 0; k < Shape::kUnits; ++k) out[k] = group_sum<Shape::kSplit>(shares[k]);
+  }
+
+  // This lane's share of them.
+  __device__ __forceinline__ void lane_sums(const float* vector,
+                                            float (&out)[Shape::kUnits]) const {
     // Sums side by side: an addition takes 4 cycles. With three rows two each are enough, and the
     // weights need the registers.
     constexpr int kChains = Shape::kUnits >= 3 ? 2 : 4;
@@ -103,7 +118,7 @@ struct ResidentProduct {
     for (int k = 0; k < Shape::kUnits; ++k) {
       float sum = sums[k][0] + sums[k][1];
       if constexpr (kChains == 4) sum += sums[k][2] + sums[k][3];
-      out[k] = group_sum<Shape::kSplit>(sum);
+      out[k] = sum;
     }
   }
 

@@ -1,6 +1,6 @@
 // Gradients of weights: for each member, sums over all its rows (sequences and steps) of products
 //
-//   out[m, n] = scale Σ_row left(row, m) right(row, n)
+//   out[m, n] = scale Σ_row left[row, m] right(row, n)
 //
 // The rows are cut into chunks by their number alone; a block adds up one tile of one chunk, and a
 // second kernel adds the chunks in order. No atomics: the sums are the same bits every time, for a
@@ -14,13 +14,17 @@
 
 namespace midiff::cuda {
 
-// One number of a row of a member, asked for only inside the sizes given to the kernel:
-//   T operator()(int64_t member, int64_t row, int column) const
+// left: [E, rows, left]. A thread brings numbers of one column of either side into the tiles, so
+// `right` is asked once a thread for a column of a member, from some row on, which goes on by
+// itself:
+//   auto column = right.column(int64_t member, int64_t row, int column);
+//   T column.value(), void column.advance(int rows)
 //
 // Grid: (tiles of left × tiles of right, chunks, members). partial: [E, chunks, left, right].
-template <class T, class Left, class Right>
+template <class T, class Right>
 __global__ void __launch_bounds__(kSumThreads)
-    partial_sums(Left left, Right right, int64_t rows, int left_size, int right_size, T* partial) {
+    partial_sums(const T* left, Right right, int64_t rows, int left_size, int right_size,
+                 T* partial) {
   T* left_tile = shared_memory<T>();                  // [kSumRows, kSumStride]
   T* right_tile = left_tile + kSumRows * kSumStride;  // [kSumRows, kSumStride]
   const int right_tiles = static_cast<int>(sum_tiles(right_size));
@@ -33,17 +37,23 @@ __global__ void __launch_bounds__(kSumThreads)
   const int thread = static_cast<int>(threadIdx.x);
   const int m = thread / 16 * 4, n = thread % 16 * 4;
 
+  constexpr int kRowsApart = kSumThreads / kSumTile;  // of a thread's numbers
+  const int own_row = thread / kSumTile, column = thread % kSumTile;
+  const bool in_left = first_left + column < left_size;
+  const bool in_right = first_right + column < right_size;
+  const T* left_at = left + (member * rows + begin + own_row) * left_size + first_left + column;
+  auto right_column = right.column(member, begin + own_row, in_right ? first_right + column : 0);
+
   T sums[4][4] = {};
   for (int64_t first = begin; first < end; first += kSumRows) {
-    for (int i = thread; i < kSumRows * kSumTile; i += kSumThreads) {
-      const int row = i / kSumTile, column = i % kSumTile;
-      const bool inside = first + row < end;
-      left_tile[row * kSumStride + column] = inside && first_left + column < left_size
-                                                 ? left(member, first + row, first_left + column)
-                                                 : T(0);
-      right_tile[row * kSumStride + column] = inside && first_right + column < right_size
-                                                  ? right(member, first + row, first_right + column)
-                                                  : T(0);
+    const int here = end - first < kSumRows ? static_cast<int>(end - first) : kSumRows;
+#pragma unroll
+    for (int i = 0; i < kSumRows / kRowsApart; ++i) {
+      const int row = own_row + i * kRowsApart;
+      left_tile[row * kSumStride + column] = in_left && row < here ? *left_at : T(0);
+      right_tile[row * kSumStride + column] = in_right && row < here ? right_column.value() : T(0);
+      left_at += kRowsApart * static_cast<int64_t>(left_size);
+      right_column.advance(kRowsApart);
     }
     __syncthreads();
 #pragma unroll

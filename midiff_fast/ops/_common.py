@@ -44,9 +44,11 @@ def _obstacle(tensors: Mapping[str, Tensor | None]) -> str | None:
     for name, tensor in tensors.items():
         if tensor is None:
             continue
-        if tensor.device.type == "cuda" and not _load.cuda_available:
-            return f"{name} is on {tensor.device}, but {_load.cuda_reason}"
-        if tensor.device.type not in ("cpu", "cuda"):
+        if tensor.device.type == "cuda":
+            cuda_obstacle = _load.cuda_obstacle(tensor.device)
+            if cuda_obstacle is not None:
+                return f"{name} is on {tensor.device}, but {cuda_obstacle}"
+        elif tensor.device.type != "cpu":
             return f"{name} is on {tensor.device}; the compiled ops run on the CPU and on CUDA"
         if tensor.is_floating_point() and tensor.dtype not in (torch.float32, torch.float64):
             return f"{name} is {short(tensor.dtype)}, and the compiled ops take float32 and float64"

@@ -22,11 +22,11 @@ using namespace midiff::cuda;
 
 template <class T>
 struct Outputs {
-  std::vector<T> states, last, input, h0, state_sums, input_sums;
+  std::vector<T> states, last, input, h0, ih, hh, bias_ih, bias_hh;
 
   bool operator==(const Outputs& other) const {
     return states == other.states && last == other.last && input == other.input && h0 == other.h0 &&
-           state_sums == other.state_sums && input_sums == other.input_sums;
+           ih == other.ih && hh == other.hh && bias_ih == other.bias_ih && bias_hh == other.bias_hh;
   }
 };
 
@@ -37,12 +37,12 @@ Outputs<T> run(const midiff::test::GruArguments<T>& a, int64_t longest, Order or
                const Forward& forward, const Backward& backward) {
   const auto [members, batch, steps, inputs, units] = a.shape;
   const int64_t sequences = members * batch;
-  Outputs<T> out = {unwritten<T>(sequences * steps * units),
-                    unwritten<T>(sequences * units),
-                    unwritten<T>(sequences * steps * inputs),
-                    unwritten<T>(sequences * units),
-                    unwritten<T>(members * 3 * units * (units + 1)),
-                    unwritten<T>(members * 3 * units * (inputs + 1))};
+  Outputs<T> out = {
+      unwritten<T>(sequences * steps * units),    unwritten<T>(sequences * units),
+      unwritten<T>(sequences * steps * inputs),   unwritten<T>(sequences * units),
+      unwritten<T>(members * 3 * units * inputs), unwritten<T>(members * 3 * units * units),
+      unwritten<T>(members * 3 * units),          unwritten<T>(members * 3 * units)};
+  std::vector<T> sums = unwritten<T>(members * 4 * units * a.shape.sources());
   const GruWeights<T> weights = {a.ih.data(), a.hh.data(), a.bias_ih.data(), a.bias_hh.data()};
   forward(GruForwardTask<T>{a.shape, weights, a.input.data(), a.h0.data(), out.states.data(),
                             out.last.data()},
@@ -50,41 +50,24 @@ Outputs<T> run(const midiff::test::GruArguments<T>& a, int64_t longest, Order or
   for (int64_t end = steps; end > 0; end -= std::min(end, longest)) {
     const int64_t chunk = std::min(end, longest);
     std::vector<GruRecord<T>> records(count(sequences * chunk * units));
-    const GruChunkTask<T> task = {a.shape,
-                                  weights,
-                                  a.input.data(),
-                                  a.h0.data(),
-                                  out.states.data(),
-                                  a.grad_states.data(),
-                                  end - chunk,
-                                  chunk,
-                                  records.data(),
-                                  out.h0.data(),
-                                  end == steps,
-                                  out.input.data(),
-                                  nullptr,
-                                  out.state_sums.data(),
-                                  out.input_sums.data()};
+    const GruChunkTask<T> task = {a.shape,           weights,
+                                  a.input.data(),    a.h0.data(),
+                                  out.states.data(), a.grad_states.data(),
+                                  end - chunk,       chunk,
+                                  records.data(),    out.h0.data(),
+                                  end == steps,      out.input.data(),
+                                  nullptr,           sums.data()};
     backward(task, order);
     launch(gru_input_gradient<T>, blocks((sequences * chunk * inputs + 255) / 256), {256}, 0, order,
            task);
-    weight_sums(GruDeltaRows<T, true>{task}, GruSourceRows<T, true>{task}, members, batch * chunk,
-                3 * units, units + 1, T(1), !task.begins, out.state_sums.data(), order);
-    weight_sums(GruDeltaRows<T, false>{task}, GruSourceRows<T, false>{task}, members, batch * chunk,
-                3 * units, inputs + 1, T(1), !task.begins, out.input_sums.data(), order);
+    weight_sums(&records.data()->reset, gru_source_rows(task), members, batch * chunk, 4 * units,
+                a.shape.sources(), T(1), !task.begins, sums.data(), order);
   }
+  launch(gru_collect<T>, blocks((3 * units * a.shape.sources() + 255) / 256, members), {256}, 0,
+         order,
+         GruCollectTask<T>{a.shape, sums.data(), out.ih.data(), out.hh.data(), out.bias_ih.data(),
+                           out.bias_hh.data()});
   return out;
-}
-
-// [rows, size + 1] -> [rows, size] and [rows].
-template <class T>
-void split(const std::vector<T>& sums, int64_t size, std::vector<T>& weights,
-           std::vector<T>& bias) {
-  for (size_t row = 0; row < sums.size() / count(size + 1); ++row) {
-    const T* own = sums.data() + row * count(size + 1);
-    weights.insert(weights.end(), own, own + size);
-    bias.push_back(own[size]);
-  }
 }
 
 template <class T, class Forward, class Backward>
@@ -99,13 +82,10 @@ Outputs<T> test_kernels(const GruShape& shape, int64_t longest, const Forward& f
   expect_near(got.last, wanted.last);
   expect_near(got.input, wanted.input);
   expect_near(got.h0, wanted.h0);
-  std::vector<T> hh, ih, bias_hh, bias_ih;
-  split(got.state_sums, shape.units, hh, bias_hh);
-  split(got.input_sums, shape.inputs, ih, bias_ih);
-  expect_near(hh, wanted.hh);
-  expect_near(bias_hh, wanted.bias_hh);
-  expect_near(ih, wanted.ih);
-  expect_near(bias_ih, wanted.bias_ih);
+  expect_near(got.hh, wanted.hh);
+  expect_near(got.bias_hh, wanted.bias_hh);
+  expect_near(got.ih, wanted.ih);
+  expect_near(got.bias_ih, wanted.bias_ih);
   return got;
 }
 
@@ -133,14 +113,14 @@ Outputs<float> resident(const GruShape& shape, int64_t longest) {
       shape, longest,
       [&](const GruForwardTask<float>& task, Order order) {
         launch(gru_forward_resident<Forward, kSequences>, grid, {Forward::kThreads},
-               count(Forward::shared_bytes(kGruAhead * kSequences)), order, task);
+               count(GruStep<Forward>::shared_bytes(kGruAhead * kSequences)), order, task);
       },
       [&](const GruChunkTask<float>& task, Order order) {
         const int64_t rows = shape.batch * task.count;
         launch(gru_gates_resident<Forward>,
                blocks((rows + kGateBlockRows - 1) / kGateBlockRows, shape.members),
-               {Forward::kThreads}, count(Forward::shared_bytes(kGateRing * kGateRows)), order,
-               task);
+               {Forward::kThreads}, count(GruStep<Forward>::shared_bytes(kGateRing * kGateRows)),
+               order, task);
         launch(gru_backward_resident<Backward, kSequences>, grid, {Backward::kThreads},
                count(gru_backward_shared_bytes<Backward, kSequences>()), order, task);
       });

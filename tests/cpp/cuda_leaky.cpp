@@ -51,8 +51,8 @@ Outputs<T> run(const midiff::test::LeakyArguments<T>& a, Order order, const Forw
       shape,          a.alpha,     out.noise.data(), out.states.data(), a.h0.data(),
       a.input.data(), a.ih.data(), out.input.data(), nullptr,           out.sums.data()};
   launch(leaky_input_gradient<T>, blocks((inputs + 255) / 256), {256}, 0, order, task);
-  midiff::test::weight_sums(LeakyGradientRows<T>{task}, LeakySourceRows<T>{task}, shape.members,
-                            rows, shape.units, sources, a.alpha, false, out.sums.data(), order);
+  midiff::test::weight_sums(task.grad_noise, leaky_source_rows(task), shape.members, rows,
+                            shape.units, sources, a.alpha, false, out.sums.data(), order);
   return out;
 }
 
@@ -101,21 +101,21 @@ void test_resident(const LeakyShape& shape) {
       shape,
       [&](const LeakyForwardTask<float>& task, Order order) {
         with_resident_shape(
-            shape.units, shape.sources(), shape.inputs, kSharedBytes,
+            LeakyForwardShapes{}, shape.units, shape.sources(), shape.inputs, kSharedBytes,
             [&](auto resident) {
               using Shape = decltype(resident);
               launch(leaky_forward_resident<Shape>, blocks(shape.sequences()), {Shape::kThreads},
-                     Shape::shared_bytes(2), order, task);
+                     Shape::shared_bytes(2 * Shape::kVector), order, task);
             },
             no_shape);
       },
       [&](const LeakyBackwardTask<float>& task, Order order) {
         with_resident_shape(
-            shape.units, shape.units, 0, kSharedBytes,
+            LeakyBackwardShapes{}, shape.units, shape.units, 0, kSharedBytes,
             [&](auto resident) {
               using Shape = decltype(resident);
               launch(leaky_backward_resident<Shape>, blocks(shape.sequences()), {Shape::kThreads},
-                     Shape::shared_bytes(2), order, task);
+                     Shape::shared_bytes(2 * Shape::kVector), order, task);
             },
             no_shape);
       });
@@ -145,6 +145,7 @@ int main() {
   test_resident({1, 1, 3, 40, 5});  // more inputs than a warp
   test_resident({1, 2, 5, 4, 100});
   test_resident({1, 1, 3, 2, 200});
+  test_resident({1, 1, 2, 12, 256});
   for (const int64_t steps : {0, 1, 8, 17}) test_resident({1, 1, steps, 1, 5});
   test_resident({1, 6, 100, 1, 3});  // more rows than a chunk of the sums
   for (const int64_t units : {1, 33}) test_plain<double>({2, 2, 4, 3, units});

@@ -23,14 +23,14 @@ std::vector<T> unwritten(int64_t size) {
 }
 
 // See launch_weight_sums in csrc/cuda/launch.cuh.
-template <class T, class Left, class Right>
-void weight_sums(const Left& left, const Right& right, int64_t members, int64_t rows,
+template <class T, class Right>
+void weight_sums(const T* left, const Right& right, int64_t members, int64_t rows,
                  int64_t left_size, int64_t right_size, T scale, bool adds, T* out,
                  emulated::Order order) {
   const int64_t chunks = cuda::sum_chunks(rows), size = left_size * right_size;
   std::vector<T> partial = unwritten<T>(members * chunks * size);
   emulated::launch(
-      cuda::partial_sums<T, Left, Right>,
+      cuda::partial_sums<T, Right>,
       blocks(cuda::sum_tiles(left_size) * cuda::sum_tiles(right_size), chunks, members),
       {cuda::kSumThreads}, count(cuda::sum_shared_bytes<T>()), order, left, right, rows,
       static_cast<int>(left_size), static_cast<int>(right_size), partial.data());

@@ -16,7 +16,7 @@ from midiff_fast import _load
 def _obstacle() -> str | None:
     if not torch.cuda.is_available():
         return "torch finds no CUDA device"
-    return None if _load.cuda_available else _load.cuda_reason
+    return _load.cuda_obstacle(torch.device("cuda", torch.cuda.current_device()))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
