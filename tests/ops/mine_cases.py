@@ -61,7 +61,7 @@ class Case(NamedTuple):
         """MI, and the gradients of a weighted sum over the members."""
         leaves = {name: t.detach().requires_grad_() for name, t in self.differentiable().items()}
         mi = self.replace(leaves).information(backend)
-        share = torch.arange(1, len(mi) + 1, dtype=mi.dtype)
+        share = torch.arange(1, len(mi) + 1, dtype=mi.dtype, device=mi.device)
         gradients = torch.autograd.grad((mi * share).sum(), list(leaves.values()))
         return mi.detach(), dict(zip(leaves, gradients, strict=True))
 
