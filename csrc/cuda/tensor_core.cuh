@@ -2,7 +2,9 @@
 //
 // Precision, as torch.get_float32_matmul_precision() names it:
 //   highest  each float32 number as a sum of two TF32 ones, three products (the fourth is below
-//            float32's rounding); two where the left side is exact in TF32, such as a mask
+//            float32's rounding); two where the left side is exact in TF32, such as a mask. Tensor
+//            cores cut their sums toward zero, so they add up 8 deep, small terms first, and
+//            float32 additions do the rest
 //   high     one product of numbers rounded to TF32
 // float64 goes without tensor cores, for checks.
 #pragma once
@@ -36,7 +38,9 @@ __device__ __forceinline__ float to_tf32(float x) {
 // sum += a · bᵀ of one fragment: a [16, 8], b [8, 8], in the layout of mma.m16n8k8.
 __device__ __forceinline__ void multiply_tf32(float (&sum)[4], const float (&a)[4],
                                               const float (&b)[2]) {
-  asm("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "
+  // Volatile: all lanes of a warp have to take part, so it must not move into a branch.
+  asm volatile(
+      "mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "
       "{%8, %9}, {%0, %1, %2, %3};"
       : "+f"(sum[0]), "+f"(sum[1]), "+f"(sum[2]), "+f"(sum[3])
       : "r"(__float_as_uint(a[0])), "r"(__float_as_uint(a[1])), "r"(__float_as_uint(a[2])),
@@ -144,12 +148,16 @@ __device__ __forceinline__ void multiply(TileSums<float>& sums, const float* lef
       }
 #pragma unroll
       for (int j = 0; j < kWarpColumns; ++j) {
-        // Small terms first.
-        if constexpr (kProducts == Products::kHighest)
-          multiply_tf32(sums.value[i][j], a_low, b_high[j]);
-        if constexpr (kProducts != Products::kHigh)
-          multiply_tf32(sums.value[i][j], a_high, b_low[j]);
-        multiply_tf32(sums.value[i][j], a_high, b_high[j]);
+        if constexpr (kProducts == Products::kHigh) {
+          multiply_tf32(sums.value[i][j], a_high, b_high[j]);
+        } else {
+          float part[4] = {};
+          if constexpr (kProducts == Products::kHighest) multiply_tf32(part, a_low, b_high[j]);
+          multiply_tf32(part, a_high, b_low[j]);
+          multiply_tf32(part, a_high, b_high[j]);
+#pragma unroll
+          for (int k = 0; k < 4; ++k) sums.value[i][j][k] += part[k];
+        }
       }
     }
   }

@@ -244,7 +244,7 @@ void test_highest(const Shape& shape, int64_t chunk) {
   const Arguments<float> x(shape);
   const auto got =
       run<float, Products::kHighest, Products::kHighestExactLeft>(shape, x, chunk, Order::kForward);
-  MF_EXPECT(error(got, define(shape, x)) < 2e-6);
+  MF_EXPECT(error(got, define(shape, x)) < 1e-6);  // 2.3e-6 if sums were left to tensor cores
 }
 
 // With slope 1: rounding a sum near 0 to the other side would change a derivative at one go.

@@ -298,7 +298,8 @@ inline float to_tf32(float x) {
 }
 
 // mma.m16n8k8 with TF32 numbers: lane 4 g + t holds a[g + 8 (k % 2), t + 4 (k / 2)], b[t + 4 k, g],
-// and gets sum[g + 8 (k / 2), 2 t + k % 2]. Bits below TF32 are not looked at.
+// and gets sum[g + 8 (k / 2), 2 t + k % 2]. Bits below TF32 are not looked at, and the result is
+// cut toward zero, not rounded to the nearest: so do the tensor cores.
 inline void multiply_tf32(float (&sum)[4], const float (&a)[4], const float (&b)[2]) {
   struct Fragment {
     float a[4], b[2];
@@ -329,7 +330,9 @@ inline void multiply_tf32(float (&sum)[4], const float (&a)[4], const float (&b)
       total += static_cast<double>(left->a[k / 2 + depth / 4 * 2]) *
                static_cast<double>(right->b[depth / 4]);
     }
-    sum[k] = static_cast<float>(total);
+    const float nearest = static_cast<float>(total);
+    const bool away = std::abs(static_cast<double>(nearest)) > std::abs(total);
+    sum[k] = away ? std::nextafter(nearest, 0.0f) : nearest;
   }
   __syncwarp();  // nobody leaves while the others read
 }
