@@ -203,7 +203,8 @@ def test_which_gpus_the_cuda_ops_run_on(
     obstacle = _load.cuda_obstacle(torch.device("cuda", 0))
     major, minor = capability
     wanted = f"that GPU has compute capability {major}.{minor}, and the CUDA ops are built for "
-    assert obstacle is None if runs else obstacle.startswith(wanted + architectures)
+    assert (obstacle is None) == runs
+    assert obstacle is None or obstacle.startswith(wanted + architectures)
 
 
 def test_ptx_newer_than_the_driver_does_not_count() -> None:

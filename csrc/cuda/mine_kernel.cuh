@@ -257,8 +257,8 @@ __global__ void __launch_bounds__(kTileThreads) mine_first_layer(MineTask<T> all
                             RowSide<T>{task.first_a, l.a_width, width}, first_row, first_column, 0,
                             l.a_width, shared);
   };
-  // Shared by both halves; in float64 it would not fit the registers beside the sums.
-  constexpr bool kKept = sizeof(T) == 4;
+  // Shared by both halves, where it fits the registers beside the sums.
+  constexpr bool kKept = sizeof(T) == 4 && kProducts == Products::kHigh;
   TileSums<T> of_a;
   if constexpr (kKept) add_a(of_a);
 #pragma unroll 1
