@@ -3,9 +3,10 @@
 
 #include <torch/csrc/stable/library.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
-#include <tuple>
+#include <type_traits>
 
 #include "csrc/cuda/torch.h"
 #include "csrc/ops/mine.h"
@@ -14,60 +15,31 @@
 namespace midiff {
 namespace {
 
-using cuda::kHalves;
 using cuda::MineLayout;
 using cuda::MineTask;
 
-// One allocation for all scratch of an op: each part aligned to 256 bytes.
-class Scratch {
- public:
-  // Counts the bytes of a part; run once with `base` null, then again with the memory.
-  template <class T>
-  T* part(int64_t numbers) {
-    unsigned char* at = base_ ? base_ + used_ : nullptr;
-    used_ += (numbers * static_cast<int64_t>(sizeof(T)) + 255) / 256 * 256;
-    return reinterpret_cast<T*>(at);
-  }
-  void begin(unsigned char* base) {
-    base_ = base;
-    used_ = 0;
-  }
-  int64_t used() const { return used_; }
-
- private:
-  unsigned char* base_ = nullptr;
-  int64_t used_ = 0;
-};
-
+// Bytes of the scratch of `members` of a task; with `memory`, the task's pointers into it, each
+// part aligned to 256 bytes.
 template <class T>
-void lay_out(MineTask<T>& task, Scratch& scratch, bool to_inputs, bool to_weights) {
-  const MineLayout& l = task.layout;
-  const int64_t members = task.members;
-  const auto numbers = [&](int64_t size) { return scratch.part<T>(members * size); };
-  const auto doubles = [&](int64_t size) { return scratch.part<double>(members * size); };
-  const int64_t layer = kHalves * l.chunk * l.width;
-  task.first_a = numbers(l.width * l.a_width);
-  task.first_b = numbers(l.width * l.b_width);
-  task.hidden = numbers(l.width * l.width);
-  task.back = numbers(l.width * l.width);
-  task.back_sums = numbers(l.width);
-  task.into_inputs = numbers((l.a_size + l.b_size) * l.width);
-  task.x = numbers(l.chunk * l.a_width);
-  task.y = numbers(kHalves * l.chunk * l.b_width);
-  task.first = numbers(layer);
-  task.active = scratch.part<unsigned char>(members * layer);
-  task.score_parts = numbers(l.tiles * kHalves * l.chunk);
-  task.scores = numbers(kHalves * l.chunk);
-  task.weights = numbers(kHalves * l.chunk);
-  task.grad_first = numbers(to_inputs || to_weights ? layer : 0);
-  task.block_sums = doubles(l.chunks * kHalves * l.row_blocks);
-  task.block_largest = doubles(l.chunks * l.row_blocks);
-  task.shares = doubles(l.chunks);
-  const int64_t parts = to_weights ? l.chunks * kHalves * l.width : 0;
-  task.hidden_parts = numbers(parts * l.splits * l.width);
-  task.input_parts = numbers(parts * l.input_splits * l.in_width());
-  task.hidden_sums = numbers(to_weights ? l.width * l.width : 0);
-  task.product_gradient = numbers(to_inputs ? l.samples * (l.a_size + l.b_size) : 0);
+int64_t lay_out(MineTask<T>& task, int64_t members, unsigned char* memory) {
+  int64_t used = 0;
+  cuda::for_each_scratch(task, [&](auto*& pointer, int64_t numbers) {
+    using Pointer = std::remove_reference_t<decltype(pointer)>;
+    pointer = memory ? reinterpret_cast<Pointer>(memory + used) : nullptr;
+    const int64_t bytes = members * numbers * static_cast<int64_t>(sizeof(*pointer));
+    used += (bytes + 255) / 256 * 256;
+  });
+  return used;
+}
+
+// Members that go through the kernels side by side: few, for their layers to stay near the
+// second-level cache, and for large ensembles to need no more memory than small ones. One of them
+// with a layer of 2 · 8,192 · 512 numbers fills a device by itself.
+int64_t members_at_once(int64_t members, int64_t bytes_of_one) {
+  constexpr int64_t kBytes = 128 << 20;
+  const int64_t most = std::clamp<int64_t>(kBytes / bytes_of_one, 1, members);
+  const int64_t groups = (members + most - 1) / most;
+  return (members + groups - 1) / groups;
 }
 
 // The permutation is trusted to hold every index once: looking would mean to wait for the device.
@@ -94,9 +66,9 @@ MineResults donsker_varadhan(const Tensor& a, const Tensor& b,
   here(weight_h, "weight_h");
   here(bias_h, "bias_h");
   here(weight_out, "weight_out");
-  constexpr int64_t kMostMembers = 65535;  // of a grid's third axis
-  STD_TORCH_CHECK(x.members <= kMostMembers, "a: expected at most ", kMostMembers,
-                  " members on CUDA, got ", x.members);
+  constexpr int64_t kMostUnits = 1 << 15;  // matrices of them below 2^32 numbers
+  STD_TORCH_CHECK(x.hidden <= kMostUnits, "weight_h: expected at most ", kMostUnits,
+                  " units on CUDA, got ", x.hidden);
   const CudaCall call(a);
   const auto like = [&](const Tensor& tensor, bool wanted) {
     return wanted ? torch::stable::empty_like(tensor) : empty_like_device(a, {0});
@@ -119,7 +91,6 @@ MineResults donsker_varadhan(const Tensor& a, const Tensor& b,
       };
       MineTask<T> task = {};
       task.layout = MineLayout::of(x.samples, x.a_size, x.b_size, x.hidden);
-      task.members = x.members;
       task.slope = static_cast<T>(negative_slope);
       task.highest = x.rounding == MineRounding::kFloat32;
       task.has_marginal = x.has_marginal;
@@ -144,12 +115,14 @@ MineResults donsker_varadhan(const Tensor& a, const Tensor& b,
       task.grad_weight_h = to(grad_weight_h, weight_gradients);
       task.grad_bias_h = to(grad_bias_h, weight_gradients);
       task.grad_weight_out = to(grad_weight_out, weight_gradients);
-      Scratch scratch;
-      lay_out(task, scratch, input_gradients, weight_gradients);
-      const Tensor memory = empty_like_device(a, {scratch.used()}, ScalarType::Byte);
-      scratch.begin(memory.mutable_data_ptr<uint8_t>());
-      lay_out(task, scratch, input_gradients, weight_gradients);
-      check_cuda(cuda::launch_mine(task, call.stream()), "donsker_varadhan");
+      const int64_t group = members_at_once(x.members, lay_out(task, 1, nullptr));
+      const Tensor memory = empty_like_device(a, {lay_out(task, group, nullptr)}, ScalarType::Byte);
+      lay_out(task, group, memory.mutable_data_ptr<uint8_t>());
+      for (int64_t first = 0; first < x.members; first += group) {
+        task.members = std::min(group, x.members - first);
+        check_cuda(cuda::launch_mine(task, call.stream()), "donsker_varadhan");
+        cuda::move_tensors(task, group);
+      }
     });
   return {mi,
           grad_a,

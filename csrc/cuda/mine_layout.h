@@ -12,13 +12,15 @@ namespace midiff::cuda {
 struct MineLayout {
   int64_t samples, a_size, b_size, hidden;  // S, A, B, H
   int64_t a_width, b_width;      // padded rows of a, and of b with a 1 behind it for the bias
-  int64_t width;                 // padded row of hidden units, with a 1 behind them for the bias
-  int64_t chunk, chunks;         // samples worked on at once, a multiple of 128
+  int64_t width;                 // padded row of hidden units
   int64_t tiles;                 // of 128 columns, over `width`
+  int64_t chunk, chunks;         // samples worked on at once, a multiple of 256
   int64_t row_blocks;            // of 256 samples, in a chunk
   int64_t splits, input_splits;  // parts of a chunk whose sums are made side by side
 
   MF_HD int64_t in_width() const { return a_width + b_width; }
+  MF_HD int64_t padded() const { return tiles * 128; }   // units of whole tiles
+  MF_HD int64_t words() const { return padded() / 32; }  // of their bits
 
   static MineLayout of(int64_t samples, int64_t a_size, int64_t b_size, int64_t hidden) {
     const auto padded = [](int64_t size, int64_t unit) { return (size + unit - 1) / unit * unit; };
@@ -29,12 +31,14 @@ struct MineLayout {
     l.hidden = hidden;
     l.a_width = padded(a_size, 16);
     l.b_width = padded(b_size + 1, 16);
-    l.width = padded(hidden + 1, 32);
+    l.width = padded(hidden, 32);
     l.tiles = padded(l.width, 128) / 128;
     // 4 million numbers a layer and half: two layers of both halves fit the second-level cache.
     constexpr int64_t kNumbers = 4 << 20, kMostSamples = 32768;
     const int64_t fitting = std::clamp<int64_t>(kNumbers / l.width / 256 * 256, 256, kMostSamples);
-    l.chunk = std::min(fitting, padded(samples, 256));
+    l.chunks = (samples + fitting - 1) / fitting;
+    // Equal chunks: what the last one is padded with costs as much as samples.
+    l.chunk = padded((samples + l.chunks - 1) / l.chunks, 256);
     l.chunks = (samples + l.chunk - 1) / l.chunk;
     l.row_blocks = l.chunk / 256;
     // Blocks enough for the device, each with 512 samples or more.

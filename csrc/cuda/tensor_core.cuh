@@ -1,31 +1,26 @@
-// Tiles of matrix products on tensor cores: 128 × 128 outputs of a block of 256 threads.
+// Products of matrices on tensor cores: what one block of 256 threads sums up, and how precisely.
+// Tiles and their way into shared memory are in tile_product.cuh.
 //
 // Precision, as torch.get_float32_matmul_precision() names it:
 //   highest  each float32 number as a sum of two TF32 ones, three products (the fourth is below
-//            float32's rounding); two where the left side is exact in TF32, such as a mask. Tensor
-//            cores cut their sums toward zero, so they add up 8 deep, small terms first, and
-//            float32 additions do the rest
-//   high     one product of numbers rounded to TF32
+//            float32's rounding); two where the left side is a mask, which is exact. Tensor cores
+//            cut their sums toward zero, so they add up 8 deep, small terms first, and float32
+//            additions do the rest
+//   high     one product of numbers that were rounded to TF32 when they were made
 // float64 goes without tensor cores, for checks.
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
 #include "csrc/cuda/device.cuh"
 
 namespace midiff::cuda {
 
-inline constexpr int kTile = 128;         // outputs of a block in either direction
-inline constexpr int kTileThreads = 256;  // 8 warps, 2 × 4, with 64 × 32 outputs each
-inline constexpr int kTileDepth = 16;     // columns of both sides in shared memory at a time
-inline constexpr int kTileStride = kTileDepth + 4;     // lanes of a fragment meet different banks
-inline constexpr int kWarpRows = 4, kWarpColumns = 4;  // 16 × 8 fragments of a warp
+enum class Products { kHighest, kHigh };
 
-// Of a block: two stages of both sides.
-template <class T>
-MF_HD int64_t tile_shared_bytes() {
-  return 2 * 2 * kTile * kTileStride * static_cast<int64_t>(sizeof(T));
-}
+inline constexpr int kTileThreads = 256;
+inline constexpr int kTile = 128;  // outputs of a block downwards, and across unless it says 64
 
 #if defined(__CUDACC__)
 // The nearest TF32 number, ties away from zero.
@@ -35,7 +30,19 @@ __device__ __forceinline__ float to_tf32(float x) {
   return __uint_as_float(bits);
 }
 
-// sum += a · bᵀ of one fragment: a [16, 8], b [8, 8], in the layout of mma.m16n8k8.
+// Four 4-column pieces of 8 rows from shared memory. Lane 8 m + r says where row r of piece m lies,
+// 16 bytes; lane 4 g + t gets number t of row g of each.
+__device__ __forceinline__ void load_pieces(float (&out)[4], const float* row) {
+  uint32_t bits[4];
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(bits[0]), "=r"(bits[1]), "=r"(bits[2]), "=r"(bits[3])
+               : "r"(static_cast<unsigned>(__cvta_generic_to_shared(row))));
+#pragma unroll
+  for (int i = 0; i < 4; ++i) out[i] = __uint_as_float(bits[i]);
+}
+
+// sum += a · bᵀ of one fragment: a [16, 8], b [8, 8], in the layout of mma.m16n8k8. Bits below TF32
+// are left out.
 __device__ __forceinline__ void multiply_tf32(float (&sum)[4], const float (&a)[4],
                                               const float (&b)[2]) {
   // Volatile: all lanes of a warp have to take part, so it must not move into a branch.
@@ -48,162 +55,94 @@ __device__ __forceinline__ void multiply_tf32(float (&sum)[4], const float (&a)[
 }
 #endif
 
-// How the products of a tile are made.
-enum class Products { kHighest, kHighestExactLeft, kHigh };
+// A number that goes into products, as it is kept in memory.
+template <Products kProducts, class T>
+__device__ __forceinline__ T for_products(T x) {
+  if constexpr (kProducts == Products::kHigh && std::is_same_v<T, float>)
+    return to_tf32(x);
+  else
+    return x;
+}
 
-template <class T>
+// x so that the nearest TF32 number is left when tensor cores cut it. One instruction, cvt.rna
+// takes four; but some NaN become -0.
+__device__ __forceinline__ float nearly_tf32(float x) {
+  return __uint_as_float(__float_as_uint(x) + 0x1000u);
+}
+
+// x = high + low, of 11 and 12 bits; tensor cores leave out the last one. cvt.rna would take four
+// instructions for the two here. A NaN whose bits wrap to -0 in `high` stays NaN in `low`.
+__device__ __forceinline__ void split_tf32(float x, float& high, float& low) {
+  high = __uint_as_float((__float_as_uint(x) + 0x1000u) & ~0x1FFFu);
+  low = x - high;
+}
+
+// The sums of a thread: a warp has kRows × kAcross fragments of 16 × 8 outputs, of which lane
+// 4 g + t holds rows g and g + 8, columns 2 t and 2 t + 1.
+template <class T, int kColumns>
 struct TileSums {
-  // Rows g and g + 8, columns 2 t and 2 t + 1 of each fragment, for lane 4 g + t.
-  T value[kWarpRows][kWarpColumns][4];
+  static constexpr int kWarpsAcross = kColumns / 32, kWarpsDown = 8 / kWarpsAcross;
+  static constexpr int kRows = kTile / kWarpsDown / 16, kAcross = 4;
+  T value[kRows][kAcross][4];
 
   __device__ __forceinline__ void clear() {
 #pragma unroll
-    for (int i = 0; i < kWarpRows; ++i)
+    for (int i = 0; i < kRows; ++i)
 #pragma unroll
-      for (int j = 0; j < kWarpColumns; ++j)
+      for (int j = 0; j < kAcross; ++j)
 #pragma unroll
         for (int k = 0; k < 4; ++k) value[i][j][k] = 0;
   }
 
-  // Where they are in the tile.
+  // The first row and column of this thread's warp in the tile.
+  static __device__ __forceinline__ int warp_row() {
+    return static_cast<int>(threadIdx.x) / kWarp / kWarpsAcross * (kRows * 16);
+  }
+  static __device__ __forceinline__ int warp_column() {
+    return static_cast<int>(threadIdx.x) / kWarp % kWarpsAcross * 32;
+  }
+  // Where the sums are in the tile.
   static __device__ __forceinline__ int row(int i, int k) {
-    const int thread = static_cast<int>(threadIdx.x), warp = thread / kWarp, lane = thread % kWarp;
-    return warp / 4 * 64 + i * 16 + lane / 4 + k / 2 * 8;
+    return warp_row() + i * 16 + static_cast<int>(threadIdx.x) % kWarp / 4 + k / 2 * 8;
   }
   static __device__ __forceinline__ int column(int j, int k) {
-    const int thread = static_cast<int>(threadIdx.x), warp = thread / kWarp, lane = thread % kWarp;
-    return warp % 4 * 32 + j * 8 + lane % 4 * 2 + k % 2;
+    return warp_column() + j * 8 + static_cast<int>(threadIdx.x) % 4 * 2 + k % 2;
+  }
+
+  // Calls function(row, column, two sums side by side).
+  template <class Function>
+  __device__ __forceinline__ void for_each_pair(const Function& function) const {
+#pragma unroll
+    for (int i = 0; i < kRows; ++i)
+#pragma unroll
+      for (int below = 0; below < 2; ++below)
+#pragma unroll
+        for (int j = 0; j < kAcross; ++j)
+          function(row(i, 2 * below), column(j, 0), value[i][j][2 * below],
+                   value[i][j][2 * below + 1]);
+  }
+
+  // For each row of the warp, test(column, value) of its 32 columns as the bits of a word: calls
+  // store(row, word) in one lane.
+  template <class Test, class Store>
+  __device__ __forceinline__ void for_each_word(const Test& test, const Store& store) const {
+    const int t = static_cast<int>(threadIdx.x) % 4;
+#pragma unroll
+    for (int i = 0; i < kRows; ++i)
+#pragma unroll
+      for (int below = 0; below < 2; ++below) {
+        uint32_t word = 0;
+#pragma unroll
+        for (int j = 0; j < kAcross; ++j)
+#pragma unroll
+          for (int k = 0; k < 2; ++k)
+            word |= (test(j, k, value[i][j][2 * below + k]) ? 1u : 0u) << (8 * j + k);
+        word <<= 2 * t;
+        word |= __shfl_xor_sync(kWholeWarp, word, 1);
+        word |= __shfl_xor_sync(kWholeWarp, word, 2);
+        if (t == 0) store(row(i, 2 * below), word);
+      }
   }
 };
-
-template <class T>
-struct Four {
-  T value[4];
-};
-
-namespace tile {
-
-// Four numbers of a side into shared memory: along the depth as they are, along the rows turned.
-template <bool kAlongDepth, class T>
-__device__ __forceinline__ void store(T* side, int piece, const Four<T>& numbers) {
-#pragma unroll
-  for (int i = 0; i < 4; ++i) {
-    const int row = kAlongDepth ? piece / 4 : piece % 32 * 4 + i;
-    const int depth = kAlongDepth ? piece % 4 * 4 + i : piece / 32;
-    side[row * kTileStride + depth] = numbers.value[i];
-  }
-}
-
-// The numbers of one piece. A source along the depth gives source(row, depth ... depth + 3), one
-// along the rows source(depth, row ... row + 3).
-template <class Source>
-__device__ __forceinline__ auto load(const Source& source, int first_row, int64_t first_depth,
-                                     int piece) {
-  if constexpr (Source::kAlongDepth)
-    return source(first_row + piece / 4, first_depth + piece % 4 * 4);
-  else
-    return source(first_depth + piece / 32, first_row + piece % 32 * 4);
-}
-
-__device__ __forceinline__ void multiply(TileSums<double>& sums, const double* left,
-                                         const double* right) {
-  for (int depth = 0; depth < kTileDepth; ++depth)
-#pragma unroll
-    for (int i = 0; i < kWarpRows; ++i)
-#pragma unroll
-      for (int j = 0; j < kWarpColumns; ++j)
-#pragma unroll
-        for (int k = 0; k < 4; ++k)
-          sums.value[i][j][k] += left[TileSums<double>::row(i, k) * kTileStride + depth] *
-                                 right[TileSums<double>::column(j, k) * kTileStride + depth];
-}
-
-template <Products kProducts>
-__device__ __forceinline__ void multiply(TileSums<float>& sums, const float* left,
-                                         const float* right) {
-  const int lane = static_cast<int>(threadIdx.x) % kWarp, t = lane % 4;
-#pragma unroll
-  for (int depth = 0; depth < kTileDepth; depth += 8) {
-    float b_high[kWarpColumns][2], b_low[kWarpColumns][2];
-#pragma unroll
-    for (int j = 0; j < kWarpColumns; ++j) {
-      // The fragment's column of this lane is number lane / 4.
-      const int column = TileSums<float>::column(j, 0) - 2 * t + lane / 4;
-#pragma unroll
-      for (int k = 0; k < 2; ++k) {
-        const float b = right[column * kTileStride + depth + t + 4 * k];
-        b_high[j][k] = to_tf32(b);
-        if constexpr (kProducts != Products::kHigh) b_low[j][k] = to_tf32(b - b_high[j][k]);
-      }
-    }
-#pragma unroll
-    for (int i = 0; i < kWarpRows; ++i) {
-      const int row = TileSums<float>::row(i, 0);
-      float a_high[4], a_low[4];
-#pragma unroll
-      for (int k = 0; k < 4; ++k) {
-        const float a = left[(row + k % 2 * 8) * kTileStride + depth + t + k / 2 * 4];
-        a_high[k] = kProducts == Products::kHighestExactLeft ? a : to_tf32(a);
-        if constexpr (kProducts == Products::kHighest) a_low[k] = to_tf32(a - a_high[k]);
-      }
-#pragma unroll
-      for (int j = 0; j < kWarpColumns; ++j) {
-        if constexpr (kProducts == Products::kHigh) {
-          multiply_tf32(sums.value[i][j], a_high, b_high[j]);
-        } else {
-          float part[4] = {};
-          if constexpr (kProducts == Products::kHighest) multiply_tf32(part, a_low, b_high[j]);
-          multiply_tf32(part, a_high, b_low[j]);
-          multiply_tf32(part, a_high, b_high[j]);
-#pragma unroll
-          for (int k = 0; k < 4; ++k) sums.value[i][j][k] += part[k];
-        }
-      }
-    }
-  }
-}
-
-template <Products>
-__device__ __forceinline__ void multiply(TileSums<double>& sums, const double* left,
-                                         const double* right) {
-  multiply(sums, left, right);
-}
-
-}  // namespace tile
-
-// sums[m, n] += Σ left(first_row + m, d) right(first_column + n, d) over depths [begin, end); the
-// sources give 0 beyond their ends. All threads of a block take part; `shared` is free before and
-// after.
-template <Products kProducts, class T, class Left, class Right>
-__device__ __forceinline__ void add_products(TileSums<T>& sums, const Left& left,
-                                             const Right& right, int first_row, int first_column,
-                                             int64_t begin, int64_t end, T* shared) {
-  constexpr int kSide = kTile * kTileStride;
-  constexpr int kPieces = kTile * kTileDepth / 4 / kTileThreads;  // of a thread, of either side
-  const int thread = static_cast<int>(threadIdx.x);
-  Four<T> next_left[kPieces], next_right[kPieces];
-  const auto load = [&](int64_t depth) {
-#pragma unroll
-    for (int i = 0; i < kPieces; ++i) {
-      next_left[i] = tile::load(left, first_row, depth, thread + i * kTileThreads);
-      next_right[i] = tile::load(right, first_column, depth, thread + i * kTileThreads);
-    }
-  };
-  if (begin < end) load(begin);
-  int turn = 0;
-  for (int64_t depth = begin; depth < end; depth += kTileDepth, turn ^= 1) {
-    T* left_side = shared + turn * 2 * kSide;
-    T* right_side = left_side + kSide;
-#pragma unroll
-    for (int i = 0; i < kPieces; ++i) {
-      tile::store<Left::kAlongDepth>(left_side, thread + i * kTileThreads, next_left[i]);
-      tile::store<Right::kAlongDepth>(right_side, thread + i * kTileThreads, next_right[i]);
-    }
-    __syncthreads();
-    if (depth + kTileDepth < end) load(depth + kTileDepth);
-    tile::multiply<kProducts>(sums, left_side, right_side);
-  }
-  __syncthreads();
-}
 
 }  // namespace midiff::cuda

@@ -254,7 +254,18 @@ T __ldg(const T* pointer) {
   return *pointer;
 }
 
-struct float2 {
+inline float __uint_as_float(uint32_t bits) {
+  float value;
+  std::memcpy(&value, &bits, 4);
+  return value;
+}
+inline uint32_t __float_as_uint(float value) {
+  uint32_t bits;
+  std::memcpy(&bits, &value, 4);
+  return bits;
+}
+
+struct alignas(8) float2 {
   float x, y;
 };
 struct alignas(16) float4 {
@@ -290,11 +301,15 @@ void wait_copies() {
 
 // The nearest number with 10 bits of mantissa, ties away from zero.
 inline float to_tf32(float x) {
-  uint32_t bits;
-  std::memcpy(&bits, &x, 4);
-  bits = (bits + 0x1000u) & ~0x1FFFu;
-  std::memcpy(&x, &bits, 4);
-  return x;
+  return std::isfinite(x) ? __uint_as_float((__float_as_uint(x) + 0x1000u) & ~0x1FFFu) : x;
+}
+
+// ldmatrix.x4 of 32-bit numbers: lane 8 m + r points at row r of piece m.
+inline void load_pieces(float (&out)[4], const float* row) {
+  if (reinterpret_cast<uintptr_t>(row) % 16 != 0) emulated::fail("a row that is not aligned");
+  const int lane = static_cast<int>(threadIdx.x) % 32;
+  for (int piece = 0; piece < 4; ++piece)
+    out[piece] = emulated::exchange(row, 32, [=](int) { return 8 * piece + lane / 4; })[lane % 4];
 }
 
 // mma.m16n8k8 with TF32 numbers: lane 4 g + t holds a[g + 8 (k % 2), t + 4 (k / 2)], b[t + 4 k, g],
@@ -304,13 +319,7 @@ inline void multiply_tf32(float (&sum)[4], const float (&a)[4], const float (&b)
   struct Fragment {
     float a[4], b[2];
   } own;
-  const auto cut = [](float x) {
-    uint32_t bits;
-    std::memcpy(&bits, &x, 4);
-    bits &= ~0x1FFFu;
-    std::memcpy(&x, &bits, 4);
-    return x;
-  };
+  const auto cut = [](float x) { return __uint_as_float(__float_as_uint(x) & ~0x1FFFu); };
   for (int k = 0; k < 4; ++k) own.a[k] = cut(a[k]);
   for (int k = 0; k < 2; ++k) own.b[k] = cut(b[k]);
   emulated::Fiber& fiber = *emulated::current->running;
