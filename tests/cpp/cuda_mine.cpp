@@ -256,5 +256,8 @@ int main() {
   test_highest({1, 200, 5, 6, 20, 0.1, false}, 256, 1e-6);
   test_highest({1, 150, 40, 60, 130, 0.1, true}, 256, 3e-6);
   test_high({1, 200, 5, 6, 20, 1.0, false}, 256);
+  // Two chunks and two members.
+  test_highest({2, 300, 5, 6, 20, 0.1, true}, 256, 1e-6);
+  test_high({2, 300, 5, 6, 20, 1.0, true}, 256);
   test_not_a_number();
 }
