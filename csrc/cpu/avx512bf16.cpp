@@ -25,7 +25,6 @@
 namespace midiff::avx512bf16 {
 
 constexpr MineKernel<float> kernel = mine_kernel<float, Bf16Pair>();
-extern const MineKernel<float>* const mine;
 const MineKernel<float>* const mine = &kernel;
 
 }  // namespace midiff::avx512bf16
@@ -34,7 +33,6 @@ const MineKernel<float>* const mine = &kernel;
 
 namespace midiff::avx512bf16 {
 
-extern const MineKernel<float>* const mine;
 const MineKernel<float>* const mine = nullptr;
 
 }  // namespace midiff::avx512bf16

@@ -1,6 +1,6 @@
 // Donsker-Varadhan bound and its gradient in one pass over the samples.
 //
-// Per chunk: inputs are transposed so that samples are the vector axis; the first layer is computed
+// Per chunk: samples are brought in (mine_inputs.h); the first layer is computed
 // for joint and product pairs together, sharing W_a a; the hidden layer is one dense product;
 // scores T, then weights of the samples (1 for joint, exp(T - running maximum) for product pairs).
 // Going back, both products with the derivative of the hidden layer are mask products
@@ -12,8 +12,8 @@
 #include <cstring>
 #include <type_traits>
 
+#include "csrc/cpu/mine_inputs.h"
 #include "csrc/cpu/mine_layout.h"
-#include "csrc/cpu/vec_partial.h"
 
 namespace midiff::MF_ISA {
 
@@ -27,14 +27,15 @@ class MineLane {
         samples_(samples),
         packed_(packed),
         sums_(sums),
-        scratch_(scratch) {}
+        scratch_(scratch),
+        inputs_(l_, samples, scratch) {}
 
   LaneResult run(int64_t first, int64_t last) {
     if (shape_.weight_gradients) std::memset(sums_, 0, sizeof(T) * l_.sums_size());
     for (; first < last; first += l_.chunk) {
       first_ = first;
       count_ = last - first < l_.chunk ? last - first : l_.chunk;
-      load_inputs();
+      inputs_.bring_in(first_, count_);
       first_layer();
       hidden_layer();
       weigh();
@@ -59,92 +60,6 @@ class MineLane {
 
   MF_HD static Vec<T> activate(Vec<T> z, T slope) {
     return z > Vec<T>{} ? z : z * broadcast(slope);
-  }
-
-  // Samples of the chunk as rows with a constant 1 (for the first layer's gradient) and as columns
-  // (for the layer itself). Missing samples are zero; their weights are zero too.
-  void load_inputs() {
-    const int64_t in = l_.in;
-    for (int kind = 0; kind < 2; ++kind) {
-      T* rows = scratch_ + l_.inputs_r() + kind * l_.chunk * l_.in_rows;
-      for (int64_t s = 0; s < l_.chunk; ++s) {
-        T* row = rows + l_.row_of(s) * l_.in_rows;
-        if (s >= count_) {
-          std::memset(row, 0, sizeof(T) * l_.in_rows);
-          continue;
-        }
-        const int64_t i_sample = first_ + s;
-        const T* a = samples_.a + i_sample * l_.a;
-        const T* b = kind == 0 ? samples_.b + i_sample * l_.b
-                               : samples_.marginal_b + samples_.permutation[i_sample] * l_.b;
-        if (kind == 1) prefetch_shuffled(i_sample + kPrefetched);
-        copy(a, l_.a, row);
-        copy(b, l_.b, row + l_.a);
-        row[in] = 1;
-        for (int64_t i = in + 1; i < l_.in_rows; ++i) row[i] = 0;
-      }
-      T* columns = scratch_ + l_.inputs_t() + kind * l_.chunk * l_.in_factors;
-      if constexpr (kPairs) {
-        T* row_pairs = scratch_ + l_.inputs_f() + kind * l_.chunk * l_.row_factors();
-        pair_inputs(rows, row_pairs, scratch_ + l_.inputs_s() + kind * l_.chunk / 2 * l_.in_rows);
-        const int64_t behind_a = round_up(l_.a_factors, kL);
-        transpose_rows(row_pairs, l_.row_factors(), l_.a_factors, columns);
-        transpose_rows(row_pairs + behind_a, l_.row_factors(), l_.b_factors,
-                       columns + l_.a_factors * kP);
-      } else {
-        transpose_rows(rows, l_.in_rows, in, columns);
-      }
-    }
-  }
-
-  // The chunk's rows of `count` factors as columns. Samples of one vector stand four rows apart.
-  // The last block of a row may read into the next one: those columns are not written.
-  void transpose_rows(const T* rows, int64_t stride, int64_t count, T* columns) {
-    for (int64_t s = 0; s < l_.chunk; s += kL)
-      for (int64_t i = 0; i < count; i += kL)
-        transpose_block(rows + l_.row_of(s) * stride + i, 4 * stride, kL,
-                        columns + (s / kP * l_.in_factors + i) * kP + s % kP, kP,
-                        at_most(count - i, kL));
-  }
-
-  // Inputs in pairs: neighbours in a row for the first layer (of an odd group, the last one is
-  // paired with whatever follows, which has a weight of 0), two rows for its gradient.
-  void pair_inputs([[maybe_unused]] const T* rows, [[maybe_unused]] T* along,
-                   [[maybe_unused]] T* across) {
-    if constexpr (kPairs) {
-      const int64_t behind_a = round_up(l_.a_factors, kL);
-      for (int64_t r = 0; r < l_.chunk; ++r) {
-        const T* row = rows + r * l_.in_rows;
-        for (int64_t i = 0; i < l_.a_factors; i += kL)
-          store(factors(along + r * l_.row_factors() + i), pairs_along(row + 2 * i));
-        for (int64_t i = 0; i < l_.b_factors; i += kL)
-          store(factors(along + r * l_.row_factors() + behind_a + i),
-                pairs_along(row + l_.a + 2 * i));
-      }
-      for (int64_t r = 0; r < l_.chunk; r += 2) {
-        const T* row = rows + r * l_.in_rows;
-        for (int64_t i = 0; i < l_.in_rows; i += kL)
-          store_first(across + r / 2 * l_.in_rows + i,
-                      (Vec<T>)pairs_across(load(row + i), load(row + l_.in_rows + i)),
-                      l_.in_rows - i);
-      }
-    }
-  }
-
-  // Shuffled rows lie anywhere in memory, and only we know where the next ones do.
-  static constexpr int64_t kPrefetched = 16;
-  MF_HD void prefetch_shuffled(int64_t sample) const {
-    if (sample >= samples_.count) return;
-    const T* row = samples_.marginal_b + samples_.permutation[sample] * l_.b;
-    constexpr int64_t kLine = 64 / sizeof(T);
-    for (int64_t i = 0; i < l_.b; i += kLine) __builtin_prefetch(row + i);
-    __builtin_prefetch(row + l_.b - 1);
-  }
-
-  // A few elements: a call of memcpy would take longer than the copying.
-  MF_HD static void copy(const T* from, int64_t count, T* to) {
-    for (int64_t i = 0; i < count; i += kL)
-      store_first(to + i, load_first(from + i, count - i), count - i);
   }
 
   void first_layer() {
@@ -440,12 +355,8 @@ class MineLane {
       with_panel_vectors<T>(l_.columns(column), [&](auto vectors) { visit(column, vectors); });
   }
 
-  static int at_most(int64_t count, int limit) {
-    return count < limit ? static_cast<int>(count) : limit;
-  }
-
-  static Factor* factors(T* at) { return reinterpret_cast<Factor*>(at); }
-  static const Factor* factors(const T* at) { return reinterpret_cast<const Factor*>(at); }
+  static Factor* factors(T* at) { return as_factors<Factor>(at); }
+  static const Factor* factors(const T* at) { return as_factors<Factor>(at); }
 
   Code* codes(int64_t offset) { return reinterpret_cast<Code*>(scratch_ + offset); }
 
@@ -455,6 +366,7 @@ class MineLane {
   const T* packed_;
   T* sums_;
   T* scratch_;
+  const MineInputs<T, Factor> inputs_;
   int64_t first_ = 0;  // first sample of the chunk
   int64_t count_ = 0;  // samples in it
   LaneResult result_;

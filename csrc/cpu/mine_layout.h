@@ -16,6 +16,20 @@ inline constexpr int64_t round_up(int64_t value, int64_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
 }
 
+inline int at_most(int64_t count, int limit) {
+  return count < limit ? static_cast<int>(count) : limit;
+}
+
+// Factors in memory that is handed around as numbers.
+template <class Factor, class T>
+Factor* as_factors(T* at) {
+  return reinterpret_cast<Factor*>(at);
+}
+template <class Factor, class T>
+const Factor* as_factors(const T* at) {
+  return reinterpret_cast<const Factor*>(at);
+}
+
 // First-layer tiles hold joint and product sums side by side, hence few rows.
 inline constexpr int kFirstRows = 4;
 
