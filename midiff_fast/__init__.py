@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from . import functional, nn
 from ._version import __version__
 from .nn import GRU, MINE, RNN, LeakyRNN, Readout, StatisticsNetwork, accelerate
+from .ops.mine import SampleNoise
 from .reference import CriticWeights
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ __all__ = [
     "CriticWeights",
     "LeakyRNN",
     "Readout",
+    "SampleNoise",
     "StatisticsNetwork",
     "__version__",
     "accelerate",

@@ -11,6 +11,7 @@ from .ops import leaky as _leaky
 from .ops import mine as _mine
 from .ops import trajectories as _trajectories
 from .ops._ensemble import with_ensemble_axis
+from .ops.mine import SampleNoise
 from .reference import CriticWeights
 
 Backend = Literal["auto", "fused", "eager"]
@@ -138,6 +139,7 @@ def donsker_varadhan(
     negative_slope: float = 0.0,
     *,
     marginal_b: Tensor | None = None,
+    noise: SampleNoise | None = None,
     backend: Backend = "auto",
 ) -> Tensor:
     """Donsker-Varadhan lower bound on I(a; b) under a given critic (MINE, Belghazi et al. 2018).
@@ -154,6 +156,8 @@ def donsker_varadhan(
         negative_slope: of the critic's leaky ReLU, 0 to 1.
         marginal_b: what is shuffled in place of ``b``, [S, B]: Tomoda et al. 2025 add noise to the
             joint pairs and shuffle the samples without it.
+        noise: added to ``a`` and ``b``, and so to what is shuffled unless that is ``marginal_b``;
+            drawn in the kernels, so that no noise and no noisy samples are stored.
         backend: "fused" is the compiled op, "eager" the plain PyTorch definition, "auto" the
             first if it can be had. Second derivatives need "eager".
 
@@ -181,8 +185,11 @@ def donsker_varadhan(
             "bias_h": (weights.bias_h, "H"),
             "weight_out": (weights.weight_out, "H"),
             "bias_out": (weights.bias_out, ""),
+            "noise.seeds": (None if noise is None else noise.seeds, ""),
         }
     )
+    if noise is not None:
+        noise = noise._replace(seeds=tensors["noise.seeds"])  # type: ignore[arg-type]
     mi = _mine.donsker_varadhan(
         tensors["a"],  # type: ignore[arg-type]
         tensors["b"],  # type: ignore[arg-type]
@@ -190,6 +197,7 @@ def donsker_varadhan(
         CriticWeights(**{name: tensors[name] for name in CriticWeights._fields}),  # type: ignore[arg-type]
         negative_slope,
         marginal_b=tensors["marginal_b"],
+        noise=noise,
         backend=backend,
     )
     return mi if ensemble else mi[0]

@@ -167,9 +167,11 @@ class DonskerVaradhan {
 
   MineSamples<T> samples_of(int64_t member) const {
     return {x_.samples,
-            at(x_.a, member),
-            at(x_.b, member),
-            at(x_.marginal_b, member),
+            sample_rows<T>(x_.a).of_member(member),
+            sample_rows<T>(x_.b).of_member(member),
+            sample_rows<T>(x_.marginal_b).of_member(member),
+            x_.noise.of_member(member),
+            x_.noise && !x_.has_marginal,
             x_.permutation.const_data_ptr<int64_t>() + member * x_.samples,
             static_cast<T>(x_.negative_slope),
             nullptr,
@@ -242,24 +244,35 @@ MineResults donsker_varadhan(const Tensor& a, const Tensor& b,
                              const Tensor& weight_a, const Tensor& bias_a, const Tensor& weight_b,
                              const Tensor& bias_b, const Tensor& weight_h, const Tensor& bias_h,
                              const Tensor& weight_out, const std::optional<Tensor>& bias_out,
-                             double negative_slope, bool input_gradients, bool weight_gradients,
+                             double negative_slope, const std::optional<Tensor>& noise_seeds,
+                             int64_t noise_purpose_a, int64_t noise_purpose_b, int64_t noise_step,
+                             double noise_std, bool input_gradients, bool weight_gradients,
                              int64_t rounding) {
   const MineArguments x =
       check_mine_arguments(a, b, marginal_b, permutation, weight_a, bias_a, weight_b, bias_b,
-                           weight_h, bias_h, weight_out, bias_out, negative_slope, rounding);
-  for (const Tensor* tensor : {&x.b, &x.marginal_b, &x.permutation, &x.weight_a, &x.bias_a,
-                               &x.weight_b, &x.bias_b, &x.weight_h, &x.bias_h, &x.weight_out})
+                           weight_h, bias_h, weight_out, bias_out, negative_slope, noise_seeds,
+                           noise_purpose_a, noise_purpose_b, noise_step, noise_std, rounding);
+  for (const Tensor* tensor :
+       {&x.b, &x.marginal_b, &x.permutation, &x.noise_seeds, &x.weight_a, &x.bias_a, &x.weight_b,
+        &x.bias_b, &x.weight_h, &x.bias_h, &x.weight_out})
     check_cpu(*tensor, "argument");
   check_permutation(x);
   const auto like = [&](const Tensor& tensor, bool wanted) {
     return wanted ? torch::stable::empty_like(tensor) : empty_like_device(a, {0});
   };
-  const Results out = {
-      empty_like_device(a, {x.members}),  like(x.a, input_gradients),
-      like(x.b, input_gradients),         like(x.b, input_gradients && x.has_marginal),
-      like(x.weight_a, weight_gradients), like(x.bias_a, weight_gradients),
-      like(x.weight_b, weight_gradients), like(x.weight_h, weight_gradients),
-      like(x.bias_h, weight_gradients),   like(x.weight_out, weight_gradients)};
+  const auto like_samples = [&](int64_t size, bool wanted) {
+    return wanted ? empty_like_device(a, {x.members, x.samples, size}) : empty_like_device(a, {0});
+  };
+  const Results out = {empty_like_device(a, {x.members}),
+                       like_samples(x.a_size, input_gradients),
+                       like_samples(x.b_size, input_gradients),
+                       like_samples(x.b_size, input_gradients && x.has_marginal),
+                       like(x.weight_a, weight_gradients),
+                       like(x.bias_a, weight_gradients),
+                       like(x.weight_b, weight_gradients),
+                       like(x.weight_h, weight_gradients),
+                       like(x.bias_h, weight_gradients),
+                       like(x.weight_out, weight_gradients)};
   if (x.members > 0)
     dispatch_floating(a.scalar_type(), "a", [&](auto zero) {
       const MineShape shape = {x.a_size, x.b_size, x.hidden, weight_gradients, input_gradients};

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "csrc/cpu/mine_layout.h"
+#include "csrc/cpu/random_kernel.h"
 #include "csrc/cpu/vec_partial.h"
 
 namespace midiff::MF_ISA {
@@ -19,12 +20,16 @@ class MineInputs {
 
   // `count` samples from number `first` on, joint pairs and product pairs.
   void bring_in(int64_t first, int64_t count) const {
+    if (samples_.noise) {
+      draw(samples_.noise.of_a(), first * l_.a, count * l_.a, scratch_ + l_.noise_a());
+      draw(samples_.noise.of_b(), first * l_.b, count * l_.b, scratch_ + l_.noise_b());
+    }
     for (int kind = 0; kind < 2; ++kind) {
       T* rows = scratch_ + l_.inputs_r() + kind * l_.chunk * l_.in_rows;
       for (int64_t s = 0; s < l_.chunk; ++s) {
         T* row = rows + l_.row_of(s) * l_.in_rows;
         if (s < count)
-          load_row(kind, first + s, row);
+          load_row(kind, first, s, row);
         else
           std::memset(row, 0, sizeof(T) * l_.in_rows);
       }
@@ -41,14 +46,19 @@ class MineInputs {
   static constexpr bool kPairs = MineLayout<T, Factor>::kPairs;
   static constexpr int64_t kPrefetched = 16;  // samples
 
-  MF_HD void load_row(int kind, int64_t sample, T* row) const {
-    const T* b = samples_.b + sample * l_.b;
+  // Sample number s of the chunk that begins at `first`.
+  MF_HD void load_row(int kind, int64_t first, int64_t s, T* row) const {
+    const int64_t sample = first + s;
+    const bool noisy = static_cast<bool>(samples_.noise);
+    copy(samples_.a.at(sample), noisy ? scratch_ + l_.noise_a() + s * l_.a : nullptr, l_.a, row);
+    const T* b = samples_.b.at(sample);
+    const T* noise = noisy ? scratch_ + l_.noise_b() + s * l_.b : nullptr;
     if (kind == 1) {
       prefetch_shuffled(sample + kPrefetched);
-      b = samples_.marginal_b + samples_.permutation[sample] * l_.b;
+      b = samples_.marginal_b.at(samples_.permutation[sample]);
+      noise = samples_.noisy_marginal ? shuffled_noise(samples_.permutation[sample]) : nullptr;
     }
-    copy(samples_.a + sample * l_.a, l_.a, row);
-    copy(b, l_.b, row + l_.a);
+    copy(b, noise, l_.b, row + l_.a);
     row[l_.in] = 1;
     for (int64_t i = l_.in + 1; i < l_.in_rows; ++i) row[i] = 0;
   }
@@ -56,16 +66,36 @@ class MineInputs {
   // Shuffled rows lie anywhere in memory, and only we know where the next ones do.
   MF_HD void prefetch_shuffled(int64_t sample) const {
     if (sample >= samples_.count) return;
-    const T* row = samples_.marginal_b + samples_.permutation[sample] * l_.b;
+    const T* row = samples_.marginal_b.at(samples_.permutation[sample]);
     constexpr int64_t kLine = 64 / sizeof(T);
     for (int64_t i = 0; i < l_.b; i += kLine) __builtin_prefetch(row + i);
     __builtin_prefetch(row + l_.b - 1);
   }
 
-  // A few elements: a call of memcpy would take longer than the copying.
-  MF_HD static void copy(const T* from, int64_t count, T* to) {
-    for (int64_t i = 0; i < count; i += kL)
-      store_first(to + i, load_first(from + i, count - i), count - i);
+  // `noise` may be null. A few elements: a call of memcpy would take longer than the copying.
+  MF_HD static void copy(const T* from, const T* noise, int64_t count, T* to) {
+    for (int64_t i = 0; i < count; i += kL) {
+      Vec<T> value = load_first(from + i, count - i);
+      if (noise != nullptr) value += load_first(noise + i, count - i);
+      store_first(to + i, value, count - i);
+    }
+  }
+
+  // Numbers first, first + 1, … of the stream; `first` is a multiple of 4, as chunks are.
+  void draw(RandomStream stream, int64_t first, int64_t count, T* out) const {
+    const T std = static_cast<T>(samples_.noise.std);
+    if constexpr (sizeof(T) == 4)
+      normal_float(stream, first, count, std, out);
+    else
+      normal_double(stream, first, count, std, out);
+  }
+
+  // That of row `sample` of b, drawn once more: it lies anywhere in the stream.
+  const T* shuffled_noise(int64_t sample) const {
+    const int64_t first = sample * l_.b, before = first % 4;
+    T* out = scratch_ + l_.noise_shuffled();
+    draw(samples_.noise.of_b(), first - before, before + l_.b, out);
+    return out + before;
   }
 
   // Where the factors of row 0 begin, and how far rows are apart.

@@ -10,6 +10,7 @@
 #include <cstdint>
 
 #include "csrc/mine/log_sum_exp.h"
+#include "csrc/mine/samples.h"
 
 namespace midiff {
 
@@ -46,12 +47,15 @@ struct CriticGradients {
   T* weight_out;
 };
 
+// One member's samples.
 template <class T>
 struct MineSamples {
   int64_t count;               // S
-  const T* a;                  // [S, A]
-  const T* b;                  // [S, B]
-  const T* marginal_b;         // [S, B]
+  SampleRows<T> a;             // [S, A]
+  SampleRows<T> b;             // [S, B]
+  SampleRows<T> marginal_b;    // [S, B]
+  SampleNoise noise;           // on a and b
+  bool noisy_marginal;         // and on marginal_b, which is b
   const int64_t* permutation;  // [S]
   T slope;
   // If input gradients are wanted, [S, A + B] each: of the sum of T over joint pairs, and of the

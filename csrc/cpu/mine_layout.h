@@ -126,7 +126,10 @@ struct MineLayout {
   int64_t inputs_f() const { return first_f() + factors(unit_factors); }    // [row][row_factors()]
   int64_t inputs_s() const { return inputs_f() + factors(row_factors()); }  // [row/2][in_rows]
   int64_t delta_s() const { return inputs_s() + factors(in_rows) / 2; }     // [panel][row/2][kP]
-  int64_t scratch_size() const { return delta_s() + factors(panels * kP) / 2; }
+  int64_t noise_a() const { return delta_s() + factors(panels * kP) / 2; }  // [chunk, a]
+  int64_t noise_b() const { return noise_a() + chunk * a; }                 // [chunk, b]
+  int64_t noise_shuffled() const { return noise_b() + chunk * b; }          // [3 + b]
+  int64_t scratch_size() const { return noise_shuffled() + round_up(3 + b, kL); }
   int64_t factors(int64_t of_a_row) const { return kPairs ? rows() * of_a_row : 0; }
   int64_t row_factors() const { return round_up(a_factors, kL) + round_up(b_factors, kL); }
 

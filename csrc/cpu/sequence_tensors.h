@@ -7,16 +7,9 @@
 #include <cstdint>
 
 #include "csrc/cpu/sequences.h"
-#include "csrc/ops/checks.h"
+#include "csrc/ops/tensors.h"
 
 namespace midiff {
-
-// The tensor itself if its last axis is dense, else a contiguous copy.
-inline Tensor dense_rows(const Tensor& tensor) {
-  const int64_t last = tensor.dim() - 1;
-  return tensor.size(last) <= 1 || tensor.strides()[last] == 1 ? tensor
-                                                               : torch::stable::contiguous(tensor);
-}
 
 // tensor: [E, B, T, ·] with a dense last axis.
 template <class T>

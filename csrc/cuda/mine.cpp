@@ -48,17 +48,21 @@ MineResults donsker_varadhan(const Tensor& a, const Tensor& b,
                              const Tensor& weight_a, const Tensor& bias_a, const Tensor& weight_b,
                              const Tensor& bias_b, const Tensor& weight_h, const Tensor& bias_h,
                              const Tensor& weight_out, const std::optional<Tensor>& bias_out,
-                             double negative_slope, bool input_gradients, bool weight_gradients,
+                             double negative_slope, const std::optional<Tensor>& noise_seeds,
+                             int64_t noise_purpose_a, int64_t noise_purpose_b, int64_t noise_step,
+                             double noise_std, bool input_gradients, bool weight_gradients,
                              int64_t rounding) {
   const MineArguments x =
       check_mine_arguments(a, b, marginal_b, permutation, weight_a, bias_a, weight_b, bias_b,
-                           weight_h, bias_h, weight_out, bias_out, negative_slope, rounding);
+                           weight_h, bias_h, weight_out, bias_out, negative_slope, noise_seeds,
+                           noise_purpose_a, noise_purpose_b, noise_step, noise_std, rounding);
   const auto here = [&](const Tensor& tensor, const char* name) {
     check_same_device(tensor, name, a);
   };
   here(b, "b");
   here(x.marginal_b, "marginal_b");
   here(permutation, "permutation");
+  here(x.noise_seeds, "noise_seeds");
   here(weight_a, "weight_a");
   here(bias_a, "bias_a");
   here(weight_b, "weight_b");
@@ -73,9 +77,13 @@ MineResults donsker_varadhan(const Tensor& a, const Tensor& b,
   const auto like = [&](const Tensor& tensor, bool wanted) {
     return wanted ? torch::stable::empty_like(tensor) : empty_like_device(a, {0});
   };
+  const auto like_samples = [&](int64_t size, bool wanted) {
+    return wanted ? empty_like_device(a, {x.members, x.samples, size}) : empty_like_device(a, {0});
+  };
   const Tensor mi = empty_like_device(a, {x.members});
-  const Tensor grad_a = like(x.a, input_gradients), grad_b = like(x.b, input_gradients);
-  const Tensor grad_marginal_b = like(x.b, input_gradients && x.has_marginal);
+  const Tensor grad_a = like_samples(x.a_size, input_gradients);
+  const Tensor grad_b = like_samples(x.b_size, input_gradients);
+  const Tensor grad_marginal_b = like_samples(x.b_size, input_gradients && x.has_marginal);
   const Tensor grad_weight_a = like(x.weight_a, weight_gradients);
   const Tensor grad_bias_first = like(x.bias_a, weight_gradients);
   const Tensor grad_weight_b = like(x.weight_b, weight_gradients);
@@ -94,9 +102,10 @@ MineResults donsker_varadhan(const Tensor& a, const Tensor& b,
       task.slope = static_cast<T>(negative_slope);
       task.highest = x.rounding == MineRounding::kFloat32;
       task.has_marginal = x.has_marginal;
-      task.a = of(x.a);
-      task.b = of(x.b);
-      task.marginal_b = of(x.marginal_b);
+      task.a = sample_rows<T>(x.a);
+      task.b = sample_rows<T>(x.b);
+      task.marginal_b = sample_rows<T>(x.marginal_b);
+      task.noise = x.noise;
       task.permutation = x.permutation.const_data_ptr<int64_t>();
       task.weight_a = of(x.weight_a);
       task.bias_a = of(x.bias_a);

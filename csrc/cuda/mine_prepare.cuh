@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "csrc/cuda/device.cuh"
+#include "csrc/cuda/mine_samples.cuh"
 #include "csrc/cuda/mine_tasks.h"
 #include "csrc/cuda/tensor_core.cuh"
 
@@ -80,29 +81,41 @@ __global__ void __launch_bounds__(kMineThreads) mine_pack_units(MineTask<T> all)
   task.out[unit] = unit < H ? task.weight_out[unit] : T(0);
 }
 
-// Rows of the chunk that begins at sample `start`. Grid: x over chunk · (a_width + 2 b_width).
+// Threads that bring in a row of `size` numbers, padded to `width`: by groups, and the padding.
+MF_HD constexpr int64_t row_threads(int64_t size, int64_t width) {
+  return sample_groups(size) + width - size;
+}
+
+// Rows of the chunk that begins at sample `start`. Grid: x over chunk · (row_threads of a, and of b
+// for each half).
 template <class T, Products kProducts>
 __global__ void __launch_bounds__(kMineThreads) mine_gather(MineTask<T> all, int64_t start) {
   const MineTask<T> task = member_of(all, blockIdx.z);
   const MineLayout& l = task.layout;
+  const int64_t of_a = row_threads(l.a_size, l.a_width), of_b = row_threads(l.b_size, l.b_width);
   int64_t i = static_cast<int64_t>(blockIdx.x) * kMineThreads + threadIdx.x;
-  if (i < l.chunk * l.a_width) {
-    const int64_t row = start + i / l.a_width, column = i % l.a_width;
-    task.x[i] = row < l.samples && column < l.a_size
-                    ? for_products<kProducts>(task.a[row * l.a_size + column])
-                    : T(0);
+  const bool is_a = i < l.chunk * of_a;
+  if (!is_a) i -= l.chunk * of_a;
+  const int64_t threads = is_a ? of_a : of_b, size = is_a ? l.a_size : l.b_size;
+  const int64_t part = i % threads, row = i / threads % l.chunk, half = i / threads / l.chunk;
+  if (half >= (is_a ? 1 : kHalves)) return;
+  T* out = is_a ? task.x + row * l.a_width : task.y + (half * l.chunk + row) * l.b_width;
+  const int64_t sample = start + row, padding = part - sample_groups(size);
+  const bool inside = sample < l.samples;
+  if (padding >= 0) {  // the first one of b is the 1 of the bias
+    out[size + padding] = inside && !is_a && padding == 0 ? T(1) : T(0);
     return;
   }
-  i -= l.chunk * l.a_width;
-  if (i >= kHalves * l.chunk * l.b_width) return;
-  const int64_t half = i / (l.chunk * l.b_width), column = i % l.b_width;
-  const int64_t row = start + i / l.b_width % l.chunk;
-  T value = 0;
-  if (row < l.samples && column < l.b_size)
-    value = half == 0 ? task.b[row * l.b_size + column]
-                      : task.marginal_b[task.permutation[row] * l.b_size + column];
-  if (row < l.samples && column == l.b_size) value = T(1);
-  task.y[i] = for_products<kProducts>(value);
+  const bool shuffled = half == 1;
+  const int64_t from = !inside ? 0 : shuffled ? task.permutation[sample] : sample;
+  const SampleRows<T>& rows = is_a ? task.a : shuffled ? task.marginal_b : task.b;
+  SampleNoise noise = task.noise;
+  if ((shuffled && task.has_marginal) || !inside) noise.seeds = nullptr;
+  RandomStream stream = {};
+  if (noise) stream = is_a ? noise.of_a() : noise.of_b();
+  visit_samples(rows.at(from), size, from, noise, stream, part, [&](int64_t variable, T number) {
+    out[variable] = for_products<kProducts>(inside ? number : T(0));
+  });
 }
 
 }  // namespace midiff::cuda

@@ -4,7 +4,7 @@
 // Samples go through in chunks; of a chunk, both distributions' pairs side by side ("halves"),
 // which share the product of a with W_a. Per chunk:
 //
-//   gather         rows of a and b, b by the permutation for the product's half
+//   gather         rows of a and b with their noise, b by the permutation for the product's half
 //   first_layer    h = act(W_a x + W_b y + b)
 //   second_layer   T = w_out · act(W_h h + b_h), and which of its units are active
 //   score, weigh   weights of the pairs: 1, and exp(T - the largest T up to this chunk)
@@ -48,7 +48,8 @@ void run_mine(const MineTask<T>& task, const Launch& launch) {
   launch(mine_pack<T, kProducts>, blocks(packed), 1, members, kMineThreads, 0, task);
   launch(mine_pack_units<T>, l.padded() / kWarp, 1, members, kMineThreads, block_shared, task);
   for (int64_t number = 0; number < l.chunks; ++number) {
-    const int64_t gathered = l.chunk * (l.a_width + kHalves * l.b_width);
+    const int64_t gathered =
+        l.chunk * (row_threads(l.a_size, l.a_width) + kHalves * row_threads(l.b_size, l.b_width));
     launch(mine_gather<T, kProducts>, blocks(gathered), 1, members, kMineThreads, 0, task,
            number * l.chunk);
     products(mine_first_layer<T, kProducts>, l.tiles, half_tiles);

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "csrc/cuda/mine_layout.h"
+#include "csrc/mine/samples.h"
 
 namespace midiff::cuda {
 
@@ -17,9 +18,10 @@ struct MineTask {
   bool highest;  // products as accurate as float32's, or TF32
   bool has_marginal;
 
-  const T* a;                  // [S, A]
-  const T* b;                  // [S, B]
-  const T* marginal_b;         // [S, B]; b itself without
+  SampleRows<T> a;             // [S, A]
+  SampleRows<T> b;             // [S, B]
+  SampleRows<T> marginal_b;    // [S, B]; b itself without, with its noise
+  SampleNoise noise;           // on a and b
   const int64_t* permutation;  // [S], trusted
   const T* weight_a;           // [H, A]
   const T* bias_a;             // [H]
@@ -82,9 +84,10 @@ MF_HD void move_tensors(MineTask<T>& task, int64_t members) {
   const auto move = [members](auto*& pointer, int64_t size) {
     if (pointer != nullptr) pointer += members * size;
   };
-  move(task.a, l.samples * l.a_size);
-  move(task.b, l.samples * l.b_size);
-  move(task.marginal_b, l.samples * l.b_size);
+  task.a = task.a.of_member(members);
+  task.b = task.b.of_member(members);
+  task.marginal_b = task.marginal_b.of_member(members);
+  task.noise = task.noise.of_member(members);
   move(task.permutation, l.samples);
   move(task.weight_a, l.hidden * l.a_size);
   move(task.bias_a, l.hidden);

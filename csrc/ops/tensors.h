@@ -26,6 +26,13 @@ inline Tensor as_contiguous(const Tensor& tensor) {
   return tensor.is_contiguous() ? tensor : torch::stable::contiguous(tensor);
 }
 
+// The tensor itself if its last axis is dense, else a contiguous copy.
+inline Tensor dense_rows(const Tensor& tensor) {
+  const int64_t last = tensor.dim() - 1;
+  return tensor.size(last) <= 1 || tensor.strides()[last] == 1 ? tensor
+                                                               : torch::stable::contiguous(tensor);
+}
+
 // Runs work(first, last) over [0, items) on torch's threads. Where the range is cut depends on the
 // number of threads, so `work` must treat every item by itself: no sums across items.
 template <class Work>

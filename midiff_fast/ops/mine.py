@@ -6,7 +6,8 @@ serves both; backward only scales them. Nothing of size samples x hidden units i
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -14,9 +15,31 @@ from torch import Tensor
 from .. import _load, reference
 from ..reference import CriticWeights
 from . import _common
+from . import random as keyed
 from ._common import Backend
+from .random import Purpose
 
 _NAMES = ("weight_a", "bias_a", "weight_b", "bias_b", "weight_h", "bias_h", "weight_out")
+
+
+class SampleNoise(NamedTuple):
+    """Normal noise on samples a and b: keyed numbers (:mod:`midiff_fast.ops.random`), drawn where
+    the samples are read and never stored.
+
+    Variable q of sample s, of a group of n, gets ``std`` times number s·n + q of the stream
+    (seed, purpose, step).
+    """
+
+    seeds: Tensor  # [E] int64, or [] outside an ensemble
+    step: int
+    std: float
+    purpose_a: int = Purpose.SAMPLE_NOISE_A
+    purpose_b: int = Purpose.SAMPLE_NOISE_B
+
+    def added_to(self, samples: Tensor, purpose: int) -> Tensor:
+        """``samples [E, S, n]`` with the noise of a group, as a tensor of its own."""
+        drawn = keyed.normal(self.seeds, purpose, self.step, samples.shape[1:], dtype=samples.dtype)
+        return samples + drawn.mul_(self.std)
 
 
 def donsker_varadhan(
@@ -27,16 +50,22 @@ def donsker_varadhan(
     negative_slope: float = 0.0,
     *,
     marginal_b: Tensor | None = None,  # [E, S, B]
+    noise: SampleNoise | None = None,
     backend: Backend = "auto",
 ) -> Tensor:
     """MI in nats: [E]; see :func:`midiff_fast.functional.donsker_varadhan`."""
     _check(a, b, permutation, weights, negative_slope, marginal_b)
+    if noise is not None:
+        _check_noise(noise, a)
     a, b, marginal_b, *cast = _common.float32_under_autocast(a, b, marginal_b, *weights)
     weights = CriticWeights(*cast)
     tensors = {"a": a, "b": b, "marginal_b": marginal_b, **weights._asdict()}
     _common.check_same_kind("a", tensors)
     with _common.no_autocast(a):
         if not _common.use_fused("donsker_varadhan", backend, tensors):
+            if noise is not None:
+                a = noise.added_to(a, noise.purpose_a)
+                b = noise.added_to(b, noise.purpose_b)
             return reference.donsker_varadhan(
                 a, b, permutation, weights, negative_slope, marginal_b
             )
@@ -49,11 +78,16 @@ def donsker_varadhan(
             permutation,
             *weights,
             negative_slope,
+            *((None, 0, 0, 0, 0.0) if noise is None else _noise_arguments(noise)),
             differentiable and any(tensor.requires_grad for tensor in inputs),
             differentiable and any(w is not None and w.requires_grad for w in weights),
             _rounding(),
         )[0]
         return mi
+
+
+def _noise_arguments(noise: SampleNoise) -> tuple[Tensor, int, int, int, float]:
+    return noise.seeds, int(noise.purpose_a), int(noise.purpose_b), noise.step, float(noise.std)
 
 
 # torch.compile guards whether the setting is "highest": a compiled function follows it there, and
@@ -105,10 +139,26 @@ def _check(
         raise ValueError(f"negative_slope: expected 0 to 1, got {negative_slope}")
 
 
+def _check_noise(noise: SampleNoise, a: Tensor) -> None:
+    _common.check_shape("noise.seeds", noise.seeds, "[E]", (a.shape[0],))
+    if noise.seeds.dtype != torch.int64:
+        raise TypeError(f"noise.seeds: expected int64, got {_common.short(noise.seeds.dtype)}")
+    if noise.seeds.device != a.device:
+        raise ValueError(
+            f"noise.seeds: expected a tensor on {a.device} like a, got {noise.seeds.device}"
+        )
+    for name in ("step", "purpose_a", "purpose_b"):
+        value = getattr(noise, name)
+        if not 0 <= value < 2**32:
+            raise ValueError(f"noise.{name}: expected 0 to 2^32 - 1, got {value}")
+    if not 0.0 <= noise.std < math.inf:
+        raise ValueError(f"noise.std: expected 0 or more, got {noise.std}")
+
+
 def _register() -> None:
     # Inputs in the order of the schema, and which result is each one's gradient: bias_a and bias_b
     # share theirs, and the bound does not depend on bias_out.
-    inputs = 12
+    inputs, others = 12, 9
     gradient_of = (1, 2, 3, None, 4, 5, 6, 5, 7, 8, 9, None)
 
     @torch.library.register_fake("midiff::donsker_varadhan")
@@ -182,7 +232,7 @@ def _register() -> None:
         )
 
     def backward(ctx: Any, grad_mi: Tensor | None, *_: Tensor | None) -> tuple[Any, ...]:
-        grads: list[Tensor | None] = [None] * (inputs + 4)
+        grads: list[Tensor | None] = [None] * (inputs + others)
         if grad_mi is None:
             return tuple(grads)
         saved, count = ctx.saved_tensors, len(ctx.positions)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ..ops import random as keyed
+from ..ops.mine import SampleNoise
 from ..ops.random import Purpose
 from ..runs import RunConfig
 from ..tasks import Signals, Task
@@ -72,13 +73,8 @@ class Draws:
         parts = 1 if segment is None else training.segments
         available = training.batch * training.steps // parts
         count = config.critic.samples or available
-        first = config.model.units // 2
         # Segments of a pass draw from streams of their own, apart from those of all passes.
         step = index if not segment else 2**32 - index * (parts - 1) - segment
-
-        def noise(purpose: Purpose, size: int) -> Tensor:
-            drawn = keyed.normal(members.unique, purpose, step, (count, size))
-            return members.spread(drawn.mul_(config.critic.sample_noise))
 
         def shuffled(purpose: Purpose, total: int) -> Tensor:
             return members.spread(keyed.permutation(members.unique, purpose, step, total))
@@ -86,9 +82,9 @@ class Draws:
         subset = None
         if count < available:
             subset = shuffled(Purpose.SUBSAMPLE, available)[:, :count]
+        std = config.critic.sample_noise
         return Samples(
-            noise(Purpose.SAMPLE_NOISE_A, first),
-            noise(Purpose.SAMPLE_NOISE_B, config.model.units - first),
+            SampleNoise(members.all, step, std) if std > 0.0 else None,
             shuffled(Purpose.PERMUTATION, count),
             subset,
             config.critic.noise_on_shuffled,
@@ -102,6 +98,7 @@ class _Seeds:
         self.count = len(seeds)
         unique, position = torch.unique(seeds, return_inverse=True)
         self._is_identity = torch.equal(unique, seeds)
+        self.all = seeds.to(device)
         self.unique, self._position = unique.to(device), position.to(device)
 
     def spread(self, values: Tensor) -> Tensor:

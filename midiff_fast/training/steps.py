@@ -16,6 +16,7 @@ from torch import Tensor
 from .. import functional
 from ..nn import MINE
 from ..nn.network import Network
+from ..ops.mine import SampleNoise
 from ..reference import CriticWeights
 from ..tasks import Signals, Task
 from ..tasks.reduce import member_sum
@@ -56,8 +57,8 @@ class Sequences(NamedTuple):
 class Samples(NamedTuple):
     """What one evaluation of MINE draws, for the S samples of each of the critic's members M."""
 
-    noise_a: Tensor  # [M, S, N/2], scaled; on the joint pairs
-    noise_b: Tensor  # [M, S, N - N/2]
+    # On the joint pairs: keyed, or scaled numbers [M, S, N/2] and [M, S, N - N/2].
+    noise: SampleNoise | tuple[Tensor, Tensor] | None
     permutation: Tensor  # [M, S] int64
     subset: Tensor | None = None  # [M, S] int64 into B · T; None for all of them
     noise_on_shuffled: bool = False  # the shuffled samples of b have their noise too
@@ -110,14 +111,18 @@ def mutual_information(
     weights = critic.weights()
     if frozen:
         weights = CriticWeights._make(None if w is None else w.detach() for w in weights)
-    noisy_b = b + samples.noise_b
+    marginal_b = None if samples.noise_on_shuffled else b
+    noise = samples.noise
+    if isinstance(noise, tuple) and not isinstance(noise, SampleNoise):
+        a, b, noise = a + noise[0], b + noise[1], None
     return functional.donsker_varadhan(
-        a + samples.noise_a,
-        noisy_b,
+        a,
+        b,
         samples.permutation,
         weights,
         critic.negative_slope,
-        marginal_b=noisy_b if samples.noise_on_shuffled else b,
+        marginal_b=marginal_b,
+        noise=noise,
         backend=critic.backend,
     )
 

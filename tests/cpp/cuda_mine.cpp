@@ -19,7 +19,14 @@ struct Shape {
   int64_t members, samples, a_size, b_size, hidden;
   double slope;
   bool marginal;
+  double noise = 0;
 };
+
+constexpr int64_t kSeeds[] = {11, 12};
+
+midiff::SampleNoise noise_of(const Shape& s) {
+  return {s.noise > 0 ? kSeeds : nullptr, 6, 7, 5, s.noise};
+}
 
 template <class T>
 struct Arguments {
@@ -51,6 +58,29 @@ struct Arguments {
   }
 };
 
+// The samples with their noise, number by number of the members' streams.
+template <class T>
+Arguments<T> with_noise(const Shape& s, Arguments<T> x) {
+  const auto add = [&](std::vector<T>& samples, int64_t size, bool is_a) {
+    for (int64_t member = 0; member < s.members; ++member) {
+      const midiff::SampleNoise noise = noise_of(s).of_member(member);
+      const midiff::RandomStream stream = is_a ? noise.of_a() : noise.of_b();
+      for (int64_t i = 0; i < s.samples * size; ++i) {
+        const midiff::philox::Words words = midiff::philox::words_of_block(stream, i / 4);
+        const double u = midiff::radius_uniform(words.word[i % 4 / 2 * 2]);
+        const double angle = midiff::angle_from(words.word[i % 4 / 2 * 2 + 1]);
+        samples[count(member * s.samples * size + i)] += static_cast<T>(
+            s.noise * std::sqrt(-2 * std::log(u)) * (i % 2 ? std::sin(angle) : std::cos(angle)));
+      }
+    }
+  };
+  if (s.noise > 0) {
+    add(x.a, s.a_size, true);
+    add(x.b, s.b_size, false);
+  }
+  return x;
+}
+
 // mi, then gradients of a, b, marginal, weight_a, bias_first, weight_b, weight_h, bias_h,
 // weight_out.
 template <class T>
@@ -71,7 +101,8 @@ std::vector<int64_t> sizes_of(const Shape& s) {
 
 // The definition, pair by pair in double.
 template <class T>
-Results<double> define(const Shape& s, const Arguments<T>& x) {
+Results<double> define(const Shape& s, const Arguments<T>& given) {
+  const Arguments<T> x = with_noise(s, given);
   Results<double> out;
   for (const int64_t size : sizes_of(s)) out.emplace_back(count(s.members * size), 0.0);
   const int64_t A = s.a_size, B = s.b_size, H = s.hidden, S = s.samples;
@@ -151,9 +182,13 @@ Results<T> run(const Shape& s, const Arguments<T>& x, int64_t chunk, Order order
   task.members = s.members;
   task.slope = static_cast<T>(s.slope);
   task.has_marginal = s.marginal;
-  task.a = x.a.data();
-  task.b = x.b.data();
-  task.marginal_b = s.marginal ? x.marginal.data() : x.b.data();
+  const auto rows = [&](const std::vector<T>& samples, int64_t size) {
+    return midiff::SampleRows<T>{samples.data(), s.samples * size, size};
+  };
+  task.a = rows(x.a, s.a_size);
+  task.b = rows(x.b, s.b_size);
+  task.marginal_b = s.marginal ? rows(x.marginal, s.b_size) : task.b;
+  task.noise = noise_of(s);
   task.permutation = x.permutation.data();
   task.weight_a = x.weight_a.data();
   task.bias_a = x.bias_a.data();
@@ -250,14 +285,15 @@ void test_not_a_number() {
 
 int main() {
   test_double({1, 40, 3, 2, 7, 0.0, false}, 256, false);
-  test_double({2, 300, 5, 17, 33, 0.2, true}, 256, true);   // two chunks, the second one short
+  test_double({2, 300, 5, 17, 33, 0.2, true, 0.5}, 256, true);  // two chunks, the second one short
+  test_double({2, 70, 6, 8, 9, 0.2, false, 0.5}, 256, false);
   test_double({1, 60, 5, 6, 130, 0.3, false}, 256, false);  // two tiles of units
   // 2.3e-6 if sums were left to tensor cores.
   test_highest({1, 200, 5, 6, 20, 0.1, false}, 256, 1e-6);
   test_highest({1, 150, 40, 60, 130, 0.1, true}, 256, 3e-6);
   test_high({1, 200, 5, 6, 20, 1.0, false}, 256);
   // Two chunks and two members.
-  test_highest({2, 300, 5, 6, 20, 0.1, true}, 256, 1e-6);
+  test_highest({2, 300, 5, 6, 20, 0.1, true, 0.5}, 256, 1e-6);
   test_high({2, 300, 5, 6, 20, 1.0, true}, 256);
   test_not_a_number();
 }

@@ -22,6 +22,7 @@ using midiff::LogSumExp;
 using midiff::MineKernel;
 using midiff::MineSamples;
 using midiff::MineShape;
+using midiff::SampleRows;
 
 struct Size {
   int64_t samples, a, b, hidden;
@@ -175,9 +176,18 @@ void test_size(const MineKernel<T>& kernel, Size size, double slope, int64_t lan
     const auto scratch = aligned_memory<T>(kernel.scratch_size(shape));
     std::vector<T> joint(samples * in), product(samples * in);
     std::vector<double> reference((samples + chunk - 1) / chunk);
-    const MineSamples<T> pairs = {samples,      p.a.data(),           p.b.data(),
-                                  p.b.data(),   p.permutation.data(), static_cast<T>(slope),
-                                  joint.data(), product.data(),       reference.data()};
+    const SampleRows<T> a = {p.a.data(), 0, a_size}, b = {p.b.data(), 0, b_size};
+    const MineSamples<T> pairs = {samples,
+                                  a,
+                                  b,
+                                  b,
+                                  {},
+                                  false,
+                                  p.permutation.data(),
+                                  static_cast<T>(slope),
+                                  joint.data(),
+                                  product.data(),
+                                  reference.data()};
     kernel.pack(shape, p.weights(), packed.get());
     std::vector<LaneResult> results;
     LogSumExp total;

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from midiff_fast.ops._common import Backend
-from midiff_fast.ops.mine import donsker_varadhan
+from midiff_fast.ops.mine import SampleNoise, donsker_varadhan
 from midiff_fast.reference import CriticWeights
 
 
@@ -21,6 +21,7 @@ class Case(NamedTuple):
     permutation: Tensor  # [E, S]
     weights: CriticWeights
     slope: float
+    noise: SampleNoise | None = None
 
     def differentiable(self) -> dict[str, Tensor]:
         tensors = {"a": self.a, "b": self.b, "marginal_b": self.marginal_b}
@@ -36,6 +37,7 @@ class Case(NamedTuple):
             self.permutation,
             CriticWeights(**{n: tensors.get(n) for n in CriticWeights._fields}),  # type: ignore[arg-type]
             self.slope,
+            self.noise,
         )
 
     def to(self, dtype: torch.dtype) -> Case:
@@ -44,7 +46,10 @@ class Case(NamedTuple):
     def member(self, index: int) -> Case:
         """The arguments of one member, as an ensemble of one."""
         alone = {name: t[index : index + 1].clone() for name, t in self.differentiable().items()}
-        return self.replace(alone)._replace(permutation=self.permutation[index : index + 1])
+        case = self.replace(alone)._replace(permutation=self.permutation[index : index + 1])
+        if self.noise is None:
+            return case
+        return case._replace(noise=self.noise._replace(seeds=self.noise.seeds[index : index + 1]))
 
     def information(self, backend: Backend) -> Tensor:
         return donsker_varadhan(
@@ -54,6 +59,7 @@ class Case(NamedTuple):
             self.weights,
             self.slope,
             marginal_b=self.marginal_b,
+            noise=self.noise,
             backend=backend,
         )
 
@@ -75,6 +81,7 @@ def make(
     *,
     slope: float = 0.25,
     marginal: bool = False,
+    noise: bool = False,
     output_bias: bool = True,
     dtype: torch.dtype = torch.float64,
     seed: int = 0,
@@ -101,6 +108,7 @@ def make(
             normal() if output_bias else None,
         ),
         slope,
+        SampleNoise(torch.arange(7, 7 + members), step=3, std=0.3) if noise else None,
     )
 
 

@@ -74,6 +74,7 @@ def test_reproduces_the_authors_code(name: str, dtype: torch.dtype, backend: Bac
     hidden=st.integers(1, 70),
     slope=st.sampled_from([0.0, 0.25, 0.6, 1.0]),
     marginal=st.booleans(),
+    noise=st.booleans(),
     output_bias=st.booleans(),
 )
 def test_fused_equals_eager_in_float64(
@@ -84,6 +85,7 @@ def test_fused_equals_eager_in_float64(
     hidden: int,
     slope: float,
     marginal: bool,
+    noise: bool,
     output_bias: bool,
 ) -> None:
     case = make(
@@ -94,6 +96,7 @@ def test_fused_equals_eager_in_float64(
         hidden,
         slope=slope,
         marginal=marginal,
+        noise=noise,
         output_bias=output_bias,
     )
     mi, gradients = case.information_and_gradients("fused")
@@ -104,6 +107,31 @@ def test_fused_equals_eager_in_float64(
         floor = 0.1 if name.startswith("bias") else 1e-3  # biases: terms of order one cancel
         assert relative(gradient, wanted[name], floor) < 1e-10, name
     assert torch.equal(mi, case.information("fused"))  # no gradients asked for
+
+
+@needs_compiled
+@pytest.mark.parametrize("marginal", [False, True])
+def test_keyed_noise_equals_noise_that_was_added_before(marginal: bool) -> None:
+    # 7 variables: most rows begin inside a four of the stream.
+    case = make(2, 1000, 7, 9, 12, marginal=marginal, noise=True, dtype=torch.float32)
+    assert case.noise is not None
+    a = case.noise.added_to(case.a, case.noise.purpose_a)
+    b = case.noise.added_to(case.b, case.noise.purpose_b)
+    assert (a - case.a).std() == pytest.approx(0.3, rel=0.05)
+    added = case._replace(a=a, b=b, noise=None)
+    mi, gradients = case.information_and_gradients("fused")
+    wanted_mi, wanted = added.information_and_gradients("fused")
+    assert torch.equal(mi, wanted_mi)
+    assert all(torch.equal(gradients[name], wanted[name]) for name in gradients)
+
+
+@needs_compiled
+def test_samples_may_be_columns_of_something_wider() -> None:
+    rates = torch.randn(2, 300, 9, dtype=torch.float64)
+    case = make(2, 300, 4, 5, 8)
+    case = case._replace(a=rates[..., :4], b=rates[..., 4:])
+    dense = case._replace(a=case.a.contiguous(), b=case.b.contiguous())
+    assert torch.equal(case.information("fused"), dense.information("fused"))
 
 
 @pytest.fixture

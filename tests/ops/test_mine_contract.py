@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 from midiff_fast import _load, functional
 from midiff_fast.nn import MINE
 from midiff_fast.ops import mine
+from midiff_fast.ops.mine import SampleNoise
 from midiff_fast.reference import CriticWeights
 from tests.ops.mine_cases import Case, make
 
@@ -99,8 +101,9 @@ def test_same_bits_for_any_thread_count_and_again(dtype: torch.dtype) -> None:
 
 
 @needs_compiled
-def test_a_member_does_not_depend_on_the_ensemble() -> None:
-    case = make(20, 4500, 3, 4, 9, dtype=torch.float32)
+@pytest.mark.parametrize("noise", [False, True])
+def test_a_member_does_not_depend_on_the_ensemble(noise: bool) -> None:
+    case = make(20, 4500, 3, 4, 9, noise=noise, dtype=torch.float32)
     together = case.information("fused")
     gradients = case.information_and_gradients("fused")[1]
     for index in (0, 7, 19):
@@ -116,11 +119,13 @@ def test_a_member_does_not_depend_on_the_ensemble() -> None:
 @pytest.mark.parametrize("gradients", [False, True])
 def test_opcheck(marginal: bool, gradients: bool) -> None:
     case = make(2, 40, 3, 4, 6, marginal=marginal, output_bias=marginal)
+    seeds = torch.tensor([1, 2]) if marginal else None
     tensors = {n: t.requires_grad_(gradients) for n, t in case.differentiable().items()}
     case = case.replace(tensors)
     arguments = (case.a, case.b, case.marginal_b, case.permutation, *case.weights, case.slope)
     torch.library.opcheck(
-        torch.ops.midiff.donsker_varadhan.default, (*arguments, gradients, gradients, 0)
+        torch.ops.midiff.donsker_varadhan.default,
+        (*arguments, seeds, 6, 7, 0, 0.1, gradients, gradients, 0),
     )
     torch.library.opcheck(
         torch.ops.midiff.donsker_varadhan_backward.default,
@@ -130,7 +135,7 @@ def test_opcheck(marginal: bool, gradients: bool) -> None:
 
 @needs_compiled
 def test_compiles_as_one_graph() -> None:
-    case = make(1, 60, 3, 4, 6)
+    case = make(1, 60, 3, 4, 6, noise=True)
     leaves = {name: t.detach().requires_grad_() for name, t in case.differentiable().items()}
 
     def information(tensors: dict[str, Tensor]) -> Tensor:
@@ -194,6 +199,11 @@ def weight(**changes: Tensor) -> Callable[[Case], Case]:
     return lambda case: case._replace(weights=case.weights._replace(**changes))
 
 
+def noise(**changes: Any) -> Callable[[Case], Case]:
+    good = SampleNoise(torch.arange(2), step=0, std=0.1)
+    return lambda case: case._replace(noise=good._replace(**changes))
+
+
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
@@ -215,6 +225,10 @@ def weight(**changes: Tensor) -> Callable[[Case], Case]:
         (weight(bias_out=torch.zeros(3).double()), ValueError, r"bias_out: expected \[E\]"),
         (weight(bias_h=torch.zeros(2, 5)), TypeError, "bias_h: expected float64 like a"),
         (weight(weight_out=torch.zeros(2, 4).double()), ValueError, "weight_out: expected"),
+        (noise(seeds=torch.arange(3)), ValueError, r"noise.seeds: expected \[E\].*got \[3\]"),
+        (noise(seeds=torch.zeros(2)), TypeError, "noise.seeds: expected int64, got float32"),
+        (noise(step=-1), ValueError, "noise.step: expected 0 to 2\\^32 - 1, got -1"),
+        (noise(std=float("nan")), ValueError, "noise.std: expected 0 or more, got nan"),
     ],
 )
 def test_bad_arguments_are_named(

@@ -98,7 +98,7 @@ def test_four_steps_equal_the_reference(copies: int) -> None:
             draw(step, "noise"),
         )
         samples = Samples(
-            draw(step, "noise_group1"), draw(step, "noise_group2"), draw(step, "perm")
+            (draw(step, "noise_group1"), draw(step, "noise_group2")), draw(step, "perm")
         )
         if kind == "mine":
             with torch.no_grad():

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from midiff_fast import _load
+from midiff_fast.ops.mine import SampleNoise
 from midiff_fast.runs import RunConfig
 from midiff_fast.training import DivergedError, Trainer
 from midiff_fast.training.results import fetch
@@ -181,13 +182,20 @@ def test_a_loss_that_is_not_finite_names_epoch_and_member(tiny: RunConfig) -> No
 def test_the_first_pass_that_is_not_finite_is_named(tiny: RunConfig) -> None:
     """An epoch is looked at after its end, when the later passes are not finite either."""
     trainer = trained(tiny, 1)
-    assert trainer.networks.critic is not None
+    critic = trainer.networks.critic
+    assert critic is not None
     draw = trainer.draws.samples
 
     def spoilt(index: int, *, segment: int | None = None) -> Samples:
         samples = draw(index, segment=segment)
         if index == 3 + 3 + 1:  # the second critic pass of the second epoch
-            samples.noise_a[1] = float("nan")
+            keyed = samples.noise
+            assert isinstance(keyed, SampleNoise)
+            count = samples.permutation.shape
+            noise_a = keyed.added_to(torch.zeros(*count, critic.a_size), keyed.purpose_a)
+            noise_b = keyed.added_to(torch.zeros(*count, critic.b_size), keyed.purpose_b)
+            noise_a[1] = float("nan")
+            samples = samples._replace(noise=(noise_a, noise_b))
         return samples
 
     trainer.draws.samples = spoilt  # type: ignore[method-assign]
