@@ -112,12 +112,19 @@ MF_HD void fill_blocks(RandomStream stream, int64_t first, int64_t count, T* out
     for (int group = 0; group < kGroups; ++group)
       convert(words[group], out + done + group * kWords);
   }
-  for (; done < count; done += kWords, block += kCounters) {
-    philox_blocks<1>(stream, keys, block, words);
-    T rest[kWords];
+  while (done < count) {
+    T rest[2 * kWords];
+    if (count - done > kWords) {  // two at a time, as long as they are needed
+      philox_blocks<2>(stream, keys, block, words);
+      convert(words[1], rest + kWords);
+    } else {
+      philox_blocks<1>(stream, keys, block, words);
+    }
     convert(words[0], rest);
-    const int64_t length = count - done < kWords ? count - done : kWords;
+    const int64_t length = count - done < 2 * kWords ? count - done : 2 * kWords;
     __builtin_memcpy(out + done, rest, static_cast<size_t>(length) * sizeof(T));
+    done += length;
+    block += 2 * kCounters;
   }
 }
 
