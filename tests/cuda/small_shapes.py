@@ -64,9 +64,7 @@ def gated(shape: tuple[int, ...], dtype: torch.dtype, device: str) -> list[Tenso
 
 
 def mine(shape: tuple[int, ...], dtype: torch.dtype, device: str, marginal: bool) -> list[Tensor]:
-    case = mine_cases.make(*shape, marginal=marginal).to(dtype)
-    case = case.replace({name: t.to(device) for name, t in case.differentiable().items()})
-    case = case._replace(permutation=case.permutation.to(device))
+    case = mine_cases.make(*shape, marginal=marginal, noise=marginal).to(dtype).on(device)
     mi, gradients = case.information_and_gradients("fused")
     return [mi, *gradients.values()]
 

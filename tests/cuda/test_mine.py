@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.ops.mine_cases import Case, make
+from tests.ops.mine_cases import make
 
 # E, S, A, B, H: no tile filled; two tiles of units; several chunks; the paper's critics, cut short.
 SHAPES = [
@@ -30,11 +30,6 @@ def _restore_precision() -> Iterator[None]:
     torch.set_float32_matmul_precision(before)
 
 
-def on_device(case: Case) -> Case:
-    moved = case.replace({name: t.cuda() for name, t in case.differentiable().items()})
-    return moved._replace(permutation=case.permutation.cuda())
-
-
 def distance(got: Tensor, wanted: Tensor) -> float:
     """Euclidean, relative to what is wanted, or to 1e-3 where that is smaller: terms of order one
     cancel in some gradients, that of the output bias to nothing."""
@@ -53,7 +48,7 @@ def distance_of_most(got: Tensor, wanted: Tensor) -> float:
 @pytest.mark.parametrize("marginal", [False, True])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_float64_equals_eager(shape: tuple[int, ...], marginal: bool) -> None:
-    case = on_device(make(*shape, marginal=marginal))
+    case = make(*shape, marginal=marginal).on("cuda")
     got, gradients = case.information_and_gradients("fused")
     wanted, exact = case.information_and_gradients("eager")
     assert distance(got, wanted) < 1e-10
@@ -64,7 +59,7 @@ def test_float64_equals_eager(shape: tuple[int, ...], marginal: bool) -> None:
 @pytest.mark.parametrize("precision", list(TOLERANCE))
 @pytest.mark.parametrize("shape", SHAPES[1:])
 def test_float32_at_each_precision(shape: tuple[int, ...], precision: str) -> None:
-    case = on_device(make(*shape))
+    case = make(*shape).on("cuda")
     wanted, exact = case.information_and_gradients("eager")
     torch.set_float32_matmul_precision(precision)
     got, gradients = case.to(torch.float32).information_and_gradients("fused")
@@ -77,7 +72,7 @@ def test_float32_at_each_precision(shape: tuple[int, ...], precision: str) -> No
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_same_bits_again_and_alone(shape: tuple[int, ...]) -> None:
-    case = on_device(make(*shape).to(torch.float32))
+    case = make(*shape).to(torch.float32).on("cuda")
     together, gradients = case.information_and_gradients("fused")
     again, same = case.information_and_gradients("fused")
     assert torch.equal(together, again)
@@ -87,7 +82,7 @@ def test_same_bits_again_and_alone(shape: tuple[int, ...]) -> None:
 
 
 def test_another_stream_and_a_graph() -> None:
-    case = on_device(make(2, 500, 5, 6, 40).to(torch.float32))
+    case = make(2, 500, 5, 6, 40).to(torch.float32).on("cuda")
     expected = case.information("fused")
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
@@ -105,13 +100,50 @@ def test_another_stream_and_a_graph() -> None:
 
 
 def test_large_scores_do_not_overflow() -> None:
-    case = on_device(make(1, 300, 3, 3, 20))
+    case = make(1, 300, 3, 3, 20).on("cuda")
     weights = case.weights._replace(weight_out=case.weights.weight_out * 1e4)
     case = case._replace(weights=weights)
     assert distance(case.information("fused"), case.information("eager")) < 1e-10
 
 
 def test_not_a_number_shows() -> None:
-    case = on_device(make(1, 300, 3, 3, 20))
+    case = make(1, 300, 3, 3, 20).on("cuda")
     case.weights.weight_out[0, 3] = float("nan")
     assert case.information("fused").isnan().all()
+
+
+@pytest.mark.parametrize("marginal", [False, True])
+def test_noise_drawn_by_the_kernels_is_the_keyed_one(marginal: bool) -> None:
+    # 7 variables: most rows begin inside a four of the stream. Normals of the two agree to 1e-6.
+    case = make(2, 700, 7, 8, 20, marginal=marginal, noise=True)
+    on_cpu, exact = case.information_and_gradients("eager")
+    got, gradients = case.on("cuda").information_and_gradients("fused")
+    assert distance(got.cpu(), on_cpu) < 1e-5
+    for name, gradient in gradients.items():
+        assert distance(gradient.cpu(), exact[name]) < 1e-5, name
+
+
+def test_samples_may_be_columns_of_something_wider() -> None:
+    case = make(2, 300, 4, 5, 8).on("cuda")
+    rates = torch.cat([case.a, case.b], dim=2)
+    columns = case._replace(a=rates[..., :4], b=rates[..., 4:])
+    assert torch.equal(columns.information("fused"), case.information("fused"))
+
+
+def test_mixed_devices_are_refused() -> None:
+    case = make(1, 30, 3, 4, 5, noise=True).on("cuda")
+    assert case.noise is not None
+    with pytest.raises(ValueError, match="b: expected a tensor on cuda:0 like a, got cpu"):
+        case._replace(b=case.b.cpu()).information("fused")
+    seeds = case.noise.seeds.cpu()
+    with pytest.raises(ValueError, match=r"noise.seeds: expected a tensor on cuda:0"):
+        case._replace(noise=case.noise._replace(seeds=seeds)).information("fused")
+
+
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="one CUDA device")
+def test_second_device_while_the_first_is_current() -> None:
+    case = make(1, 300, 3, 4, 20)
+    other = case.on("cuda:1")
+    got = other.information("fused")
+    assert got.device == torch.device("cuda:1")
+    assert distance(got.cpu(), case.information("eager")) < 1e-10

@@ -43,6 +43,13 @@ class Case(NamedTuple):
     def to(self, dtype: torch.dtype) -> Case:
         return self.replace({name: t.to(dtype) for name, t in self.differentiable().items()})
 
+    def on(self, device: str) -> Case:
+        case = self.replace({name: t.to(device) for name, t in self.differentiable().items()})
+        case = case._replace(permutation=self.permutation.to(device))
+        if self.noise is None:
+            return case
+        return case._replace(noise=self.noise._replace(seeds=self.noise.seeds.to(device)))
+
     def member(self, index: int) -> Case:
         """The arguments of one member, as an ensemble of one."""
         alone = {name: t[index : index + 1].clone() for name, t in self.differentiable().items()}
