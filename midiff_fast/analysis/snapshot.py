@@ -63,7 +63,8 @@ class Conventions:
 class Network(NamedTuple):
     """One network: its weights, what it did, and which outputs and inputs belong together."""
 
-    weights: Mapping[str, NDArray[Any]]  # weight_ih [N, I], weight_hh [N, N], weight_out [O, N]
+    # weight_ih [N, I], weight_hh [N, N] (of a GRU [3N, I], [3N, N]), weight_out [O, N]
+    weights: Mapping[str, NDArray[Any]]
     states: Floats  # [B, T, N]
     target: Floats  # [B, T, O]
     output: Floats  # [B, T, O]
@@ -73,10 +74,16 @@ class Network(NamedTuple):
 
     def recurrent(self, gate: int = 2) -> NDArray[Any]:
         """Recurrent weights [N, N]; of a GRU those of a gate: reset 0, update 1, candidate 2."""
-        weights = self.weights["weight_hh"]
-        units = weights.shape[1]
+        return self._gate("weight_hh", gate)
+
+    def input(self) -> NDArray[Any]:
+        """Input weights [N, I]; of a GRU the candidate's."""
+        return self._gate("weight_ih", 2)
+
+    def _gate(self, name: str, gate: int) -> NDArray[Any]:
+        weights = self.weights[name]
         if self.conventions.cell == "gru":
-            weights = weights[gate * units : (gate + 1) * units]
+            weights = np.split(weights, 3)[gate]
         return weights
 
     def rates(self) -> Floats:
@@ -192,7 +199,7 @@ def _tables(network: Network, correlations: Floats) -> dict[str, Floats]:
         reduce = network.conventions.reduce
         tables["D_out"] = target_set_table(network.weights["weight_out"], sets, reduce=reduce)
         if len(network.input_sets) == 2:
-            tables["D_in"] = target_set_table(network.weights["weight_ih"].T, network.input_sets)
+            tables["D_in"] = target_set_table(network.input().T, network.input_sets)
     return tables
 
 

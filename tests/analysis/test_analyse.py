@@ -17,8 +17,9 @@ from midiff_fast import analysis
 from midiff_fast.analysis import CriticBudget
 from midiff_fast.ops import random as keyed
 from midiff_fast.ops.random import Purpose
-from midiff_fast.runs import RunDirectory, RunError
+from midiff_fast.runs import RunConfig, RunDirectory, RunError
 from midiff_fast.tasks import WorkingMemory
+from midiff_fast.training import train
 
 BUDGET = CriticBudget(hidden_size=8, steps=3, samples=50)
 UNITS, BATCH, TRANSIENT, STEPS = 8, 3, 20, 150
@@ -271,3 +272,23 @@ def test_damaged_snapshots_are_refused(
     directory.write_snapshots(arrays)
     with pytest.raises(RunError, match=r"weight_hh"):
         analysis.analyse(tmp_path, budget=BUDGET)
+
+
+@pytest.mark.parametrize("study", ["working-memory", "sinusoids"])
+def test_a_gru_is_analysed_in_every_study_with_sets_of_inputs(tmp_path: Path, study: str) -> None:
+    values: dict[str, Any] = {
+        "study": study,
+        "seeds": [5],
+        "mi_weight": [0.1],
+        "model": {"cell": "gru", "units": 8, "noise_std": 0.0},
+        "critic": {"hidden_size": 6},
+        "training": {"batch": 3, "transient": 0, "steps": 250, "epochs": 2, "snapshot_every": 1},
+    }
+    train(RunConfig.from_dict(values), tmp_path)
+    curves = analysis.analyse(tmp_path, budget=BUDGET)["members"][0]["curves"]
+    weights = RunDirectory(tmp_path).read_snapshots()["weight_ih"][-1, 0]
+    assert weights.shape[0] == 3 * 8
+    inputs = np.abs(weights[2 * 8 :].astype(float).T)  # the candidate's
+    half = len(inputs) // 2
+    table = np.stack([inputs[:half].sum(0), inputs[half:].sum(0)])
+    assert curves["D_in"][-1] == pytest.approx(index_of_separation(table), abs=1e-6)
