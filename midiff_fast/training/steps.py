@@ -54,11 +54,17 @@ class Sequences(NamedTuple):
     noise: Tensor | None  # [E, B, T, N], scaled
 
 
+class GivenNoise(NamedTuple):
+    """Noise on the samples as numbers, scaled."""
+
+    a: Tensor  # [M, S, N/2]
+    b: Tensor  # [M, S, N - N/2]
+
+
 class Samples(NamedTuple):
     """What one evaluation of MINE draws, for the S samples of each of the critic's members M."""
 
-    # On the joint pairs: keyed, or scaled numbers [M, S, N/2] and [M, S, N - N/2].
-    noise: SampleNoise | tuple[Tensor, Tensor] | None
+    noise: SampleNoise | GivenNoise | None  # on the joint pairs
     permutation: Tensor  # [M, S] int64
     subset: Tensor | None = None  # [M, S] int64 into B · T; None for all of them
     noise_on_shuffled: bool = False  # the shuffled samples of b have their noise too
@@ -111,17 +117,16 @@ def mutual_information(
     weights = critic.weights()
     if frozen:
         weights = CriticWeights._make(None if w is None else w.detach() for w in weights)
-    marginal_b = None if samples.noise_on_shuffled else b
-    noise = samples.noise
-    if isinstance(noise, tuple) and not isinstance(noise, SampleNoise):
-        a, b, noise = a + noise[0], b + noise[1], None
+    noise, clean_b = samples.noise, b
+    if isinstance(noise, GivenNoise):
+        a, b, noise = a + noise.a, b + noise.b, None
     return functional.donsker_varadhan(
         a,
         b,
         samples.permutation,
         weights,
         critic.negative_slope,
-        marginal_b=marginal_b,
+        marginal_b=None if samples.noise_on_shuffled else clean_b,
         noise=noise,
         backend=critic.backend,
     )

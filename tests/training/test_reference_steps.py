@@ -15,6 +15,7 @@ from midiff_fast.nn.network import LeakyNetwork
 from midiff_fast.tasks import Signals, WorkingMemory
 from midiff_fast.training.optimizers import RMSprop
 from midiff_fast.training.steps import (
+    GivenNoise,
     Networks,
     Samples,
     Sequences,
@@ -98,7 +99,7 @@ def test_four_steps_equal_the_reference(copies: int) -> None:
             draw(step, "noise"),
         )
         samples = Samples(
-            (draw(step, "noise_group1"), draw(step, "noise_group2")), draw(step, "perm")
+            GivenNoise(draw(step, "noise_group1"), draw(step, "noise_group2")), draw(step, "perm")
         )
         if kind == "mine":
             with torch.no_grad():

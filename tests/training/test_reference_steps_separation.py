@@ -15,6 +15,7 @@ from midiff_fast.nn.network import GRUNetwork
 from midiff_fast.tasks import Separation, Signals
 from midiff_fast.training.optimizers import Adam
 from midiff_fast.training.steps import (
+    GivenNoise,
     Networks,
     Samples,
     Sequences,
@@ -108,7 +109,7 @@ def test_five_steps_equal_the_reference(backend: str) -> None:
             Signals(input, draw("target")), torch.zeros(1, input.shape[1], units), None
         )
         samples = Samples(
-            (draw("noise_group1").flatten(1, 2), draw("noise_group2").flatten(1, 2)),
+            GivenNoise(draw("noise_group1").flatten(1, 2), draw("noise_group2").flatten(1, 2)),
             draw("perm").long(),
             noise_on_shuffled=True,
         )

@@ -14,7 +14,7 @@ from midiff_fast.ops.mine import SampleNoise
 from midiff_fast.runs import RunConfig
 from midiff_fast.training import DivergedError, Trainer
 from midiff_fast.training.results import fetch
-from midiff_fast.training.steps import Samples
+from midiff_fast.training.steps import GivenNoise, Samples
 
 
 def changed(config: RunConfig, **settings: Any) -> RunConfig:
@@ -195,7 +195,7 @@ def test_the_first_pass_that_is_not_finite_is_named(tiny: RunConfig) -> None:
             noise_a = keyed.added_to(torch.zeros(*count, critic.a_size), keyed.purpose_a)
             noise_b = keyed.added_to(torch.zeros(*count, critic.b_size), keyed.purpose_b)
             noise_a[1] = float("nan")
-            samples = samples._replace(noise=(noise_a, noise_b))
+            samples = samples._replace(noise=GivenNoise(noise_a, noise_b))
         return samples
 
     trainer.draws.samples = spoilt  # type: ignore[method-assign]
