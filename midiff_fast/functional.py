@@ -10,11 +10,10 @@ from .ops import gru as _gru
 from .ops import leaky as _leaky
 from .ops import mine as _mine
 from .ops import trajectories as _trajectories
+from .ops._common import Backend
 from .ops._ensemble import with_ensemble_axis
 from .ops.mine import SampleNoise
 from .reference import CriticWeights
-
-Backend = Literal["auto", "fused", "eager"]
 
 
 def leaky_rnn(
@@ -151,13 +150,15 @@ def donsker_varadhan(
     Args:
         a: samples of the first group, [S, A].
         b: samples of the second group, paired with ``a``, [S, B].
-        permutation: π, [S] int64, each index once.
+        permutation: π, [S] int64, each index once. Only the compiled op on the CPU looks whether
+            that is so; on CUDA an index out of range makes the bound NaN.
         weights: of the statistics network, see :class:`CriticWeights` for the shapes.
         negative_slope: of the critic's leaky ReLU, 0 to 1.
         marginal_b: what is shuffled in place of ``b``, [S, B]: Tomoda et al. 2025 add noise to the
             joint pairs and shuffle the samples without it.
         noise: added to ``a`` and ``b``, and so to what is shuffled unless that is ``marginal_b``;
-            drawn in the kernels, so that no noise and no noisy samples are stored.
+            the compiled op draws it where it reads the samples, and stores neither noise nor
+            noisy samples.
         backend: "fused" is the compiled op, "eager" the plain PyTorch definition, "auto" the
             first if it can be had. Second derivatives need "eager".
 
@@ -167,7 +168,8 @@ def donsker_varadhan(
     Raises:
         ValueError: an argument of the wrong rank, size or device; no samples; an unknown backend.
         TypeError: a dtype that differs from that of ``a``, or is not a floating-point one.
-        RuntimeError: ``backend="fused"`` where it is not possible; a ``permutation`` that is none.
+        RuntimeError: ``backend="fused"`` where it is not possible; a ``permutation`` that the
+            compiled op on the CPU finds to be none.
 
     The fused op computes the gradients with the value in one pass and keeps nothing of size S x H.
     """
@@ -185,10 +187,10 @@ def donsker_varadhan(
             "bias_h": (weights.bias_h, "H"),
             "weight_out": (weights.weight_out, "H"),
             "bias_out": (weights.bias_out, ""),
-            "noise.seeds": (None if noise is None else noise.seeds, ""),
+            "noise.seeds": (noise.seeds if isinstance(noise, SampleNoise) else None, ""),
         }
     )
-    if noise is not None:
+    if isinstance(noise, SampleNoise):
         noise = noise._replace(seeds=tensors["noise.seeds"])  # type: ignore[arg-type]
     mi = _mine.donsker_varadhan(
         tensors["a"],  # type: ignore[arg-type]

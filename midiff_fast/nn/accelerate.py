@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, get_args
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,7 @@ from torch.nn.utils import parametrize
 from torch.nn.utils.rnn import PackedSequence
 
 from .. import _load
-from ..ops._common import Backend, use_fused
+from ..ops._common import Backend, check_backend, use_fused
 from .gru import gru_cell
 from .recurrent import Cell, run_cell
 from .rnn import rnn_cell
@@ -97,12 +97,13 @@ def accelerate(
     (parametrized, weight-normed, pruned, quantized).
 
     Call by call, an accelerated layer hands over to torch's own code what the op cannot take:
-    packed sequences, tensors on a GPU, other dtypes than float32 and float64, autocast,
-    ``torch.func`` transforms, sequences too short to gain anything (below 8 steps for a GRU, 16 for
-    an RNN), empty inputs, and arguments that do not fit, so that the errors are torch's too.
-    Second derivatives and forward-mode derivatives of the op are an error; restore the model
-    before those, and before ``torch.jit.script``. Layers of some 250 units and more gain little
-    or nothing on a CPU.
+    packed sequences, tensors on a GPU without the CUDA ops, other dtypes than float32 and float64,
+    autocast, ``torch.func`` transforms and forward-mode derivatives, sequences too short to gain
+    anything (below 8 steps for a GRU, 16 for an RNN), empty inputs, and arguments that do not fit,
+    so that the errors are torch's too. Second derivatives of the op are an error; restore the
+    model before those, and before ``torch.jit.script``. torch.compile takes an accelerated layer
+    into one graph no more than torch.nn's own; it does take mf.GRU and mf.RNN. Layers of some 250
+    units and more gain little or nothing on a CPU.
 
     Args:
         model: changed in place.
@@ -117,8 +118,7 @@ def accelerate(
     """
     if not isinstance(model, nn.Module):
         raise TypeError(f"model: expected a torch.nn.Module, got {type(model).__name__}")
-    if backend not in get_args(Backend):
-        raise ValueError(f"backend: expected one of {get_args(Backend)}, got {backend!r}")
+    check_backend(backend)
     named = [(name or "(the model)", m) for name, m in model.named_modules(remove_duplicate=False)]
     if restore:
         restored = [(name, layer) for name, layer in named if type(layer) in _ORIGINAL]

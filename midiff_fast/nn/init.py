@@ -13,11 +13,27 @@ import torch
 from torch import Tensor
 
 from ..ops import random as keyed
+from ..ops._common import check_shape, short
 
 
 def draw_seeds(ensemble: int | None) -> Tensor:
     """Seeds for one network, or ``ensemble`` of them, from torch's generator: [E] int64."""
     return torch.randint(2**62, (1 if ensemble is None else ensemble,), dtype=torch.int64)
+
+
+def checked_seeds(seeds: Tensor | None, ensemble: int | None) -> Tensor:
+    """``seeds: [E]`` ([1] for one network), or some from torch's generator where None.
+
+    Raises:
+        ValueError: another number of seeds than of members.
+        TypeError: seeds that are not int64.
+    """
+    if seeds is None:
+        return draw_seeds(ensemble)
+    check_shape("seeds", seeds, "[E]", (1 if ensemble is None else ensemble,))
+    if seeds.dtype != torch.int64:
+        raise TypeError(f"seeds: expected int64, got {short(seeds.dtype)}")
+    return seeds
 
 
 def gaussian(

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..ops import leaky as op
-from ..ops._common import Backend
+from ..ops._common import Backend, check_backend
 from ..ops.random import Purpose
 from . import init
 from .layout import layout_of
@@ -59,6 +59,7 @@ class LeakyRNN(nn.Module):
             raise ValueError(f"hidden_size: expected at least 1, got {hidden_size}")
         if not noise_std >= 0.0:
             raise ValueError(f"noise_std: expected a number >= 0, got {noise_std}")
+        check_backend(backend)
         self.input_size = input_size
         self.hidden_size = hidden_size
         self.alpha = alpha
@@ -83,7 +84,7 @@ class LeakyRNN(nn.Module):
         They are keyed by ``seeds: [E] int64`` ([1] without ensemble), so that each member gets
         what its seed gives alone; None draws the seeds from torch's generator.
         """
-        seeds = init.draw_seeds(self.ensemble) if seeds is None else seeds
+        seeds = init.checked_seeds(seeds, self.ensemble)
         dtype = self.weight_hh_l0.dtype
         units = self.hidden_size
         recurrent = init.gaussian(
@@ -176,7 +177,8 @@ class LeakyRNN(nn.Module):
         )
         if keep == "last":
             return None, layout.state_from_op(result)
-        last = result[:, :, -1] if steps else initial
+        # In memory of its own: it may be changed in place, and kept without all states.
+        last = result[:, :, -1].clone() if steps else initial
         return layout.from_op(result), layout.state_from_op(last)
 
     def extra_repr(self) -> str:

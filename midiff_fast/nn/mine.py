@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from .. import functional
+from ..ops._common import Backend, check_backend
+from ..ops._ensemble import with_ensemble_axis
+from ..ops.mine import SampleNoise
 from ..reference import CriticWeights
 from ..reference import statistics_network as _statistics_network
-
-Backend = Literal["auto", "fused", "eager"]
 
 
 class StatisticsNetwork(nn.Module):
@@ -106,10 +106,21 @@ class StatisticsNetwork(nn.Module):
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
         """T of each sample: [S] (or [E, S]) from a [S, A] and b [S, B]; always eager."""
         weights = self.weights()
-        if self.ensemble is not None:
-            return _statistics_network(a, b, weights, self.negative_slope)
-        single = CriticWeights._make(None if w is None else w[None] for w in weights)
-        return _statistics_network(a[None], b[None], single, self.negative_slope)[0]
+        given, ensemble = with_ensemble_axis(
+            {
+                "weight_a": (weights.weight_a, "H A"),
+                "weight_b": (weights.weight_b, "H B"),
+                "a": (a, "S A"),
+                "b": (b, "S B"),
+            }
+        )
+        members = given["a"].shape[0]  # type: ignore[union-attr]
+        if self.ensemble is None:
+            weights = CriticWeights._make(
+                None if w is None else w.expand(members, *w.shape) for w in weights
+            )
+        scores = _statistics_network(given["a"], given["b"], weights, self.negative_slope)  # type: ignore[arg-type]
+        return scores if ensemble else scores[0]
 
     def extra_repr(self) -> str:
         members = "" if self.ensemble is None else f", ensemble={self.ensemble}"
@@ -153,6 +164,7 @@ class MINE(StatisticsNetwork):
             device=device,
             dtype=dtype,
         )
+        check_backend(backend)
         self.backend: Backend = backend
 
     def forward(
@@ -161,6 +173,7 @@ class MINE(StatisticsNetwork):
         b: Tensor,
         permutation: Tensor | None = None,
         marginal_b: Tensor | None = None,
+        noise: SampleNoise | None = None,
     ) -> Tensor:
         """Lower bound on I(a; b) in nats: [] or [E].
 
@@ -170,7 +183,10 @@ class MINE(StatisticsNetwork):
             permutation: [S] or [E, S] int64, the pairing (a_i, b_π(i)) of the shuffled term;
                 drawn from torch's generator if None.
             marginal_b: samples to shuffle in place of ``b`` (for example without added noise).
+            noise: drawn on ``a`` and ``b``; see :func:`midiff_fast.functional.donsker_varadhan`.
         """
+        if a.dim() < 2:
+            raise ValueError(f"a: expected [S, {self.a_size}], got {list(a.shape)}")
         if permutation is None:
             members = () if self.ensemble is None else (self.ensemble,)
             permutation = torch.rand(*members, a.shape[-2], device=a.device).argsort(-1)
@@ -181,5 +197,6 @@ class MINE(StatisticsNetwork):
             self.weights(),
             self.negative_slope,
             marginal_b=marginal_b,
+            noise=noise,
             backend=self.backend,
         )

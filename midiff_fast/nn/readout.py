@@ -38,6 +38,9 @@ class Readout(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
+        for name, value in (("hidden_size", hidden_size), ("output_size", output_size)):
+            if value < 1:
+                raise ValueError(f"{name}: expected at least 1, got {value}")
         self.hidden_size = hidden_size
         self.output_size = output_size
         if rates not in ("tanh", "identity"):
@@ -54,7 +57,7 @@ class Readout(nn.Module):
     @torch.no_grad()
     def reset_parameters(self, seeds: Tensor | None = None) -> None:
         """Draw initial values, keyed by ``seeds: [E]``, or by seeds from torch's generator."""
-        seeds = init.draw_seeds(self.ensemble) if seeds is None else seeds
+        seeds = init.checked_seeds(seeds, self.ensemble)
         weight = init.glorot_uniform(
             seeds,
             Purpose.WEIGHTS,

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from ..ops._common import Backend
+from ..ops._common import Backend, check_backend
+from . import init
 from .layout import layout_of
 
 Keep = Literal["all", "last"]
@@ -128,6 +129,7 @@ class Recurrent(nn.Module):
         dtype: torch.dtype | None,
     ) -> None:
         super().__init__()
+        check_backend(backend)
         for name, value in (
             ("input_size", input_size),
             ("hidden_size", hidden_size),
@@ -180,9 +182,7 @@ class Recurrent(nn.Module):
                     own = parameter if self.ensemble is None else parameter[member]
                     own.uniform_(-limit, limit)
             return
-        if list(seeds.shape) != [members]:
-            raise ValueError(f"seeds: expected [{members}], got {list(seeds.shape)}")
-        weight_ih, weight_hh = self.keyed_weights(seeds)
+        weight_ih, weight_hh = self.keyed_weights(init.checked_seeds(seeds, self.ensemble))
         self.weight_ih_l0.copy_(weight_ih.view_as(self.weight_ih_l0))
         self.weight_hh_l0.copy_(weight_hh.view_as(self.weight_hh_l0))
         if self.bias:

@@ -6,10 +6,12 @@ The order in a wrapper is: check the arguments, cast under autocast, choose the 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal, NoReturn, get_args
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from .. import _load
 
@@ -22,8 +24,7 @@ def use_fused(op: str, backend: Backend, tensors: Mapping[str, Tensor | None]) -
     "auto" takes the compiled op wherever it exists for these tensors. Raises ValueError for an
     unknown backend, and RuntimeError where "fused" is asked for and cannot be had, saying why.
     """
-    if backend not in get_args(Backend):
-        raise ValueError(f"backend: expected one of {get_args(Backend)}, got {backend!r}")
+    check_backend(backend)
     if backend == "eager":
         return False
     obstacle = _obstacle(tensors)
@@ -44,6 +45,8 @@ def _obstacle(tensors: Mapping[str, Tensor | None]) -> str | None:
     for name, tensor in tensors.items():
         if tensor is None:
             continue
+        if has_tangent(tensor):
+            return f"{name} has a tangent, and the compiled ops have no forward-mode derivatives"
         if tensor.device.type == "cuda":
             cuda_obstacle = _load.cuda_obstacle(tensor.device)
             if cuda_obstacle is not None:
@@ -53,6 +56,19 @@ def _obstacle(tensors: Mapping[str, Tensor | None]) -> str | None:
         if tensor.is_floating_point() and tensor.dtype not in (torch.float32, torch.float64):
             return f"{name} is {short(tensor.dtype)}, and the compiled ops take float32 and float64"
     return None
+
+
+def has_tangent(tensor: Tensor) -> bool:
+    """Whether forward-mode differentiation goes through the tensor; tracing takes no part in it."""
+    if torch.compiler.is_compiling():
+        return False
+    return forward_ad.unpack_dual(tensor).tangent is not None
+
+
+def check_backend(backend: str) -> None:
+    """Raises ValueError for what is no backend."""
+    if backend not in get_args(Backend):
+        raise ValueError(f"backend: expected one of {get_args(Backend)}, got {backend!r}")
 
 
 def check_shape(name: str, tensor: Tensor, axes: str, sizes: Sequence[int | None]) -> None:
@@ -127,8 +143,10 @@ def float32_under_autocast(*tensors: Any) -> tuple[Any, ...]:
     )
 
 
-def no_autocast(tensor: Tensor) -> torch.autocast:
+def no_autocast(tensor: Tensor) -> AbstractContextManager[Any]:
     """A context in which autocast is off for the tensor's device."""
+    if tensor.device.type == "meta":  # torch.autocast knows no such device
+        return nullcontext()
     return torch.autocast(tensor.device.type, enabled=False)
 
 

@@ -38,8 +38,9 @@ class SampleNoise(NamedTuple):
 
     def added_to(self, samples: Tensor, purpose: int) -> Tensor:
         """``samples [E, S, n]`` with the noise of a group, as a tensor of its own."""
-        drawn = keyed.normal(self.seeds, purpose, self.step, samples.shape[1:], dtype=samples.dtype)
-        return samples + drawn.mul_(self.std)
+        dtype = torch.float64 if samples.dtype == torch.float64 else torch.float32
+        drawn = keyed.normal(self.seeds, purpose, self.step, samples.shape[1:], dtype=dtype)
+        return samples + drawn.mul_(self.std).to(samples.dtype)
 
 
 def donsker_varadhan(
@@ -140,6 +141,8 @@ def _check(
 
 
 def _check_noise(noise: SampleNoise, a: Tensor) -> None:
+    if not isinstance(noise, SampleNoise):
+        raise TypeError(f"noise: expected a SampleNoise, got {type(noise).__name__}")
     _common.check_shape("noise.seeds", noise.seeds, "[E]", (a.shape[0],))
     if noise.seeds.dtype != torch.int64:
         raise TypeError(f"noise.seeds: expected int64, got {_common.short(noise.seeds.dtype)}")
@@ -149,8 +152,12 @@ def _check_noise(noise: SampleNoise, a: Tensor) -> None:
         )
     for name in ("step", "purpose_a", "purpose_b"):
         value = getattr(noise, name)
+        if not isinstance(value, int):
+            raise TypeError(f"noise.{name}: expected an int, got {type(value).__name__}")
         if not 0 <= value < 2**32:
             raise ValueError(f"noise.{name}: expected 0 to 2^32 - 1, got {value}")
+    if not isinstance(noise.std, int | float):
+        raise TypeError(f"noise.std: expected a number, got {type(noise.std).__name__}")
     if not 0.0 <= noise.std < math.inf:
         raise ValueError(f"noise.std: expected 0 or more, got {noise.std}")
 

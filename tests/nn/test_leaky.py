@@ -7,14 +7,20 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.autograd import forward_ad
 
 from midiff_fast import functional
-from midiff_fast.nn import LeakyRNN, Readout, fold_feedback
+from midiff_fast.nn import GRU, MINE, LeakyRNN, Readout, accelerate, fold_feedback
 
 
 def normal(*size: int) -> Tensor:
     return torch.randn(*size, generator=torch.Generator().manual_seed(len(size)))
+
+
+def accelerated(module: nn.Module) -> nn.Module:
+    accelerate(module)
+    return module
 
 
 def test_parameters_are_named_and_shaped_like_those_of_torch() -> None:
@@ -218,3 +224,56 @@ def test_readout_of_wrong_states() -> None:
         Readout(7, 2)(normal(5, 6))
     with pytest.raises(ValueError, match=re.escape("states: expected [3, ..., 7], got [2, 5, 7]")):
         Readout(7, 2, ensemble=3)(normal(2, 5, 7))
+
+
+def test_the_last_state_has_memory_of_its_own() -> None:
+    with torch.no_grad():
+        states, last = LeakyRNN(4, 7, batch_first=True)(normal(2, 5, 4))
+    expected = states.clone()
+    last.zero_()
+    assert torch.equal(states, expected)
+
+
+@pytest.mark.parametrize("make", [LeakyRNN, Readout, GRU], ids=["LeakyRNN", "Readout", "GRU"])
+@pytest.mark.parametrize(("ensemble", "seeds"), [(3, 1), (3, 2), (None, 3)])
+def test_seeds_are_one_per_member(make: Any, ensemble: int | None, seeds: int) -> None:
+    module = make(4, 7, ensemble=ensemble)
+    with pytest.raises(ValueError, match=rf"seeds: expected \[E\] = \[{ensemble or 1}\], got"):
+        module.reset_parameters(torch.arange(seeds))
+    with pytest.raises(TypeError, match="seeds: expected int64, got float32"):
+        module.reset_parameters(torch.zeros(ensemble or 1))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda b: LeakyRNN(3, 4, backend=b),
+        lambda b: GRU(3, 4, backend=b),
+        lambda b: MINE(3, 4, backend=b),
+    ],
+)
+def test_an_unknown_backend_is_refused_at_once(make: Any) -> None:
+    with pytest.raises(ValueError, match="backend: expected one of"):
+        make("fast")
+
+
+@pytest.mark.parametrize(
+    ("module", "input"),
+    [
+        (LeakyRNN(3, 8), normal(20, 2, 3)),
+        (GRU(3, 8), normal(20, 2, 3)),
+        (accelerated(nn.GRU(3, 8)), normal(20, 2, 3)),
+    ],
+    ids=["LeakyRNN", "GRU", "accelerated"],
+)
+def test_forward_mode_derivatives_are_not_lost(module: nn.Module, input: Tensor) -> None:
+    """The compiled ops have none, so "auto" takes the plain definition."""
+    module.requires_grad_(False)
+    along = normal(20, 2, 3, 1)[..., 0]
+    step = 1e-3
+    with forward_ad.dual_level():
+        output = module(forward_ad.make_dual(input, along))[0]
+        tangent = forward_ad.unpack_dual(output).tangent
+    assert tangent is not None
+    difference = (module(input + step * along)[0] - module(input - step * along)[0]) / (2 * step)
+    torch.testing.assert_close(tangent, difference, rtol=1e-2, atol=1e-3)

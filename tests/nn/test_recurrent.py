@@ -303,5 +303,5 @@ def test_keyed_members_get_what_their_seeds_give_alone(ours: Any) -> None:
         alone.reset_parameters(seeds[member : member + 1])
         for name, parameter in alone.named_parameters():
             assert torch.equal(ensemble.get_parameter(name)[member], parameter)
-    with pytest.raises(ValueError, match=re.escape("seeds: expected [3], got [1]")):
+    with pytest.raises(ValueError, match=re.escape("seeds: expected [E] = [3], got [1]")):
         ensemble.reset_parameters(seeds[:1])
