@@ -1,10 +1,11 @@
 """Draws docs/paper_run.png: one run with the paper's numbers, its control, and the authors' run.
 
-    python docs/paper_run.py RUN CONTROL
+    python docs/paper_run.py [RUN CONTROL]
 
-RUN and CONTROL are analysed run directories of seed 1001 with λ = 0.1 and λ = 0. What is drawn is
-also written to docs/paper_run.csv. The authors' run is docs/authors_seed1001.csv, printed by their
-own code; its measures are of training batches, ours of held-out sequences.
+RUN and CONTROL are analysed run directories of seed 1001 with λ = 0.1 and λ = 0; what is drawn is
+also written to docs/paper_run.csv. Without them that file is drawn again. The authors' run is
+docs/authors_seed1001.csv, printed by their own code; its measures are of training batches, ours of
+held-out sequences.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ PANELS = (
     ("Q_cor", r"functional modularity $Q_\mathrm{cor}$"),
     ("Q_str", r"structural modularity $Q_\mathrm{str}$"),
     ("D_cor", r"functional separation $D_\mathrm{cor}$"),
+    ("D_in", r"separation of input weights $D_\mathrm{in}$"),
     ("D_out", r"separation of output weights $D_\mathrm{out}$"),
 )
 
@@ -47,16 +49,20 @@ def authors() -> pd.DataFrame:
 
 
 def main() -> None:
-    ours = pd.concat([curves(sys.argv[1], "λ = 0.1"), curves(sys.argv[2], "λ = 0")])
-    ours.to_csv(HERE / "paper_run.csv", index=False, float_format="%.6g")
+    stored = HERE / "paper_run.csv"
+    if len(sys.argv) == 3:
+        measured = pd.concat([curves(sys.argv[1], "λ = 0.1"), curves(sys.argv[2], "λ = 0")])
+        measured.to_csv(stored, index=False, float_format="%.6g")
+    ours = pd.read_csv(stored)
     drawn = (
         ("authors' code, λ = 0.1", authors(), {"color": BLACK, "linestyle": "--"}),
         ("this package, λ = 0 (control)", ours[ours["run"] == "λ = 0"], {"color": CONTROL}),
         ("this package, λ = 0.1", ours[ours["run"] == "λ = 0.1"], {"color": GREEN}),
     )
     with styled():
-        figure = new_figure(9.4, 5.2)
-        panels = figure.subplots(2, 3, sharex=True).ravel()
+        figure = new_figure(11.2, 5.2)
+        *panels, last = figure.subplots(2, 4, sharex=True).ravel()
+        last.axis("off")
         for axes, (column, label) in zip(panels, PANELS, strict=True):
             for name, table, look in drawn:
                 axes.plot(table["epoch"], table[column], label=name, **look)
@@ -65,8 +71,9 @@ def main() -> None:
                 zero_line(axes)
         for axes in panels[3:]:
             axes.set_xlabel("epoch")
+            axes.tick_params(labelbottom=True)
         handles, labels = panels[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper right", ncols=3)
+        last.legend(handles, labels, loc="center")
         (HERE / "paper_run.png").write_bytes(render(figure, "png"))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import importlib.util
 import os
 from types import ModuleType
 from typing import NamedTuple
@@ -136,12 +137,13 @@ def build_info() -> dict[str, str]:
     Keys: ``version``, ``instruction_set`` ("avx512", "avx2" or "baseline"), ``medium``
     (products of MINE at that float32 precision: "bf16" or "float32"), ``compiler``,
     ``torch_target`` (oldest torch it works with), ``torch_headers`` (torch it was built against),
-    ``cuda`` (the architectures built and the CUDA version, or "no" and why).
+    ``cuda`` (the architectures built and the CUDA version, or why the CUDA ops are not used).
     """
     if _module is None:
         return {}
     info: dict[str, str] = dict(_module.build_info())
-    info["cuda"] = f"no: {cuda_reason}"
+    built = importlib.util.find_spec("midiff_fast._C_cuda") is not None
+    info["cuda"] = f"{'built, not used' if built else 'no'}: {cuda_reason}"
     if _cuda_module is not None:
         cuda: dict[str, str] = _cuda_module.build_info()
         info["cuda"] = f"{cuda['architectures']} (CUDA {cuda['cuda']})"

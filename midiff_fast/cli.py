@@ -146,7 +146,7 @@ def info() -> None:
     rows = {
         "midiff-fast": __version__,
         "torch": torch.__version__,
-        "CUDA architectures built": built.get("cuda", "none"),
+        "CUDA ops": built.get("cuda", "none"),
         "CPU instruction set": built.get("instruction_set", "none (no compiled ops)"),
         "CPU threads": str(torch.get_num_threads()),
         "float32 products": torch.get_float32_matmul_precision(),
