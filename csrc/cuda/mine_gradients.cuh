@@ -100,7 +100,9 @@ __global__ void __launch_bounds__(kMineThreads) mine_join_rows(MineTask<T> all) 
       task.grad_a[sample * l.a_size + variable] -= part;
       continue;
     }
-    const int64_t at = task.permutation[sample] * l.b_size + variable - l.a_size;
+    const int64_t to = shuffled_sample(task.permutation, sample, l.samples);
+    if (to < 0) continue;
+    const int64_t at = to * l.b_size + variable - l.a_size;
     if (task.has_marginal)
       task.grad_marginal_b[at] = -part;
     else

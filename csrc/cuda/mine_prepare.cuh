@@ -107,14 +107,17 @@ __global__ void __launch_bounds__(kMineThreads) mine_gather(MineTask<T> all, int
     return;
   }
   const bool shuffled = half == 1;
-  const int64_t from = !inside ? 0 : shuffled ? task.permutation[sample] : sample;
+  int64_t from = !inside ? 0 : sample;
+  if (inside && shuffled) from = shuffled_sample(task.permutation, sample, l.samples);
+  const bool lost = from < 0;
+  if (lost) from = 0;
   const SampleRows<T>& rows = is_a ? task.a : shuffled ? task.marginal_b : task.b;
   SampleNoise noise = task.noise;
   if ((shuffled && task.has_marginal) || !inside) noise.seeds = nullptr;
   RandomStream stream = {};
   if (noise) stream = is_a ? noise.of_a() : noise.of_b();
   visit_samples(rows.at(from), size, from, noise, stream, part, [&](int64_t variable, T number) {
-    out[variable] = for_products<kProducts>(inside ? number : T(0));
+    out[variable] = for_products<kProducts>(!inside ? T(0) : lost ? T(NAN) : number);
   });
 }
 

@@ -16,6 +16,13 @@ MF_HD constexpr int64_t sample_groups(int64_t size) {
   return size % 4 == 0 ? size / 4 : (size + 6) / 4;
 }
 
+// The sample whose b is shuffled to this one; -1 where the permutation is none, which shows as NaN.
+__device__ __forceinline__ int64_t shuffled_sample(const int64_t* permutation, int64_t sample,
+                                                   int64_t samples) {
+  const int64_t from = permutation[sample];
+  return from >= 0 && from < samples ? from : -1;
+}
+
 // Calls visit(variable, number) for the numbers of group `group` of the row: row number `sample` of
 // its stream, drawn where `noise` is given.
 template <class T, class Visit>

@@ -281,6 +281,16 @@ void test_not_a_number() {
   check(run<float, Products::kHigh>(shape, x, 256, Order::kForward));
 }
 
+// Nobody looks at the permutation beforehand: an index out of range is read and written nowhere.
+void test_no_permutation() {
+  const Shape shape = {2, 60, 3, 2, 7, 0.0, false, 0.5};
+  Arguments<float> x(shape);
+  x.permutation[3] = 60;
+  x.permutation[60] = -1;
+  const auto got = run<float, Products::kHighest>(shape, x, 256, Order::kForward);
+  MF_EXPECT(std::isnan(got[0][0]) && std::isnan(got[0][1]));
+}
+
 }  // namespace
 
 int main() {
@@ -296,4 +306,5 @@ int main() {
   test_highest({2, 300, 5, 6, 20, 0.1, true, 0.5}, 256, 1e-6);
   test_high({2, 300, 5, 6, 20, 1.0, true}, 256);
   test_not_a_number();
+  test_no_permutation();
 }

@@ -147,3 +147,9 @@ def test_second_device_while_the_first_is_current() -> None:
     got = other.information("fused")
     assert got.device == torch.device("cuda:1")
     assert distance(got.cpu(), case.information("eager")) < 1e-10
+
+
+def test_a_permutation_that_is_none_shows() -> None:
+    case = make(2, 300, 3, 3, 20).on("cuda")
+    case.permutation[1, 7] = 300
+    assert case.information("fused").isnan().tolist() == [False, True]
