@@ -124,6 +124,18 @@ def test_mistakes_end_with_one_line_and_status_2(arguments: list[str], message: 
     assert not Path("never-made").exists()
 
 
+def test_a_washout_of_all_steps_writes_nothing(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    settings = ["--set", "training.steps=60", "--set", "critic.samples=0"]
+    status, _, error = midiff("train", "separation", *settings, "--out", out)
+    assert status == 2
+    assert error == (
+        "midiff: configuration: task.washout = 200 leaves none of the steps of "
+        "training.steps = 60\n"
+    )
+    assert not out.exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "culprit"),
     [

@@ -166,6 +166,17 @@ class SeparationConfig(RunConfig):
         name="adam", learning_rate=0.01, clip_norm=0.0, clip_value=1.0
     )
 
+    @model_validator(mode="after")
+    def _washout_leaves_steps(self) -> SeparationConfig:
+        training, washout = self.training, self.task.washout
+        if washout >= training.steps // training.segments:
+            raise ValueError(
+                f"task.washout = {washout} leaves none of the steps of training.steps = "
+                f"{training.steps}"
+                + (f" / training.segments = {training.segments}" if training.segments > 1 else "")
+            )
+        return self
+
 
 class SinusoidsConfig(RunConfig):
     """Prediction of two sinusoids, one step ahead, by a leaky RNN."""

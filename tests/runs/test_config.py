@@ -97,6 +97,23 @@ def test_mistakes_are_named(document: str, message: str) -> None:
     assert "\n" not in str(error.value)
 
 
+def test_a_washout_of_all_steps_is_refused() -> None:
+    """The loss of a segment leaves out its first ``task.washout`` steps."""
+    short = {"training.steps": 200, "critic.samples": 0}
+    with pytest.raises(ConfigError) as error:
+        choose_config("quick", settings=short, study="separation")
+    message = "task.washout = 200 leaves none of the steps of training.steps = 200"
+    assert str(error.value) == f"configuration: {message}"
+    with pytest.raises(ConfigError, match=r"training.steps = 400 / training.segments = 2$"):
+        choose_config(
+            "quick",
+            settings=short | {"training.steps": 400, "training.segments": 2},
+            study="separation",
+        )
+    for enough in ({"training.steps": 201}, {"task.washout": 199}):
+        choose_config("quick", settings=short | enough, study="separation")
+
+
 def test_settings_override_the_file_which_overrides_the_preset(tmp_path: Path) -> None:
     file = tmp_path / "some.toml"
     file.write_text("[training]\nepochs = 7\nbatch = 3\n")
