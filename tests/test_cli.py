@@ -187,6 +187,20 @@ def test_analyse_without_a_run(tmp_path: Path) -> None:
     assert error == f"midiff: {tmp_path} holds no run: there is no config.toml\n"
 
 
+@pytest.mark.parametrize("command", ["train", "analyse"])
+@pytest.mark.parametrize("name", ["config.toml", "snapshots.npz"])
+def test_a_damaged_run(tiny: Path, tmp_path: Path, command: str, name: str) -> None:
+    out = tmp_path / "run"
+    arguments = ["--config", tiny, "--out", out, "--epochs", 1, "--no-analyse"]
+    assert train(*arguments)[0] == 0
+    damaged = out / name
+    damaged.write_bytes(b"\xff" + damaged.read_bytes()[1:-100])
+    status, _, error = train(*arguments) if command == "train" else midiff("analyse", out)
+    assert status == 2
+    assert error.startswith(f"midiff: cannot read {damaged}: ")
+    assert error.count("\n") == 1
+
+
 def test_info() -> None:
     status, output, _ = midiff("info")
     assert status == 0

@@ -12,7 +12,7 @@ import pandas as pd
 
 from ..runs import RunConfig, RunDirectory, RunError
 from ..runs.directory import Arrays
-from ..runs.files import read_file
+from ..runs.files import read_text
 
 
 @dataclass(frozen=True)
@@ -70,14 +70,14 @@ def load(directory: str | Path) -> RunData:
     """Read a run directory.
 
     Raises:
-        RunError: there is no run, or it has not been analysed.
+        RunError: there is no run, it has not been analysed, or a file of it cannot be read.
     """
     run = RunDirectory(directory)
     config = run.read_config()
     if not run.analysis_path.is_file():
         raise RunError(f"{run.path} has not been analysed: there is no {run.analysis_path.name}")
     try:
-        analysis = json.loads(read_file(run.analysis_path))
+        analysis = json.loads(read_text(run.analysis_path))
     except json.JSONDecodeError as error:
         raise RunError(f"cannot read {run.analysis_path}: {error}") from None
     metrics = run.read_metrics() if run.metrics_path.is_file() else pd.DataFrame()

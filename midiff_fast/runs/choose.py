@@ -10,7 +10,7 @@ from typing import Any
 from . import toml
 from .config import RunConfig
 from .errors import ConfigError
-from .files import read_file
+from .files import read_text
 from .presets import preset as read_preset
 
 
@@ -32,12 +32,12 @@ def choose_config(
     Raises:
         ConfigError: an unknown key, preset or study, a bad value, a file that is no TOML or of
             another study.
-        RunError: the file cannot be read.
+        RunError: the file cannot be read, or is not UTF-8.
     """
     values = toml.flatten(read_preset(preset, study))
     source = "configuration"
     if file is not None:
-        values |= toml.flatten(toml.parse(read_file(file).decode(errors="replace"), str(file)))
+        values |= toml.flatten(toml.parse(read_text(file), str(file)))
         source = str(file)
         if values["study"] != study:
             raise ConfigError(f"{file}: study is {values['study']!r}, this trains {study!r}")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import io
 import os
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -47,6 +49,40 @@ def read_file(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise RunError(f"cannot read {path}: {error.strerror or error}") from None
+
+
+def read_text(path: Path) -> str:
+    """The content of a text file.
+
+    Raises:
+        RunError: it does not exist, cannot be read or is not UTF-8.
+    """
+    try:
+        return read_file(path).decode()
+    except UnicodeDecodeError as error:
+        raise RunError(f"cannot read {path}: byte {error.start} is not UTF-8 text") from None
+
+
+def read_archive(path: Path) -> io.BytesIO:
+    """The content of a zip archive, which ``torch.save`` and ``numpy.savez`` write.
+
+    Raises:
+        RunError: it does not exist or cannot be read, is cut short, or a checksum is wrong.
+    """
+    content = io.BytesIO(read_file(path))
+    if not content.getbuffer().nbytes:
+        raise RunError(f"cannot read {path}: it is empty")
+    if not zipfile.is_zipfile(content):
+        raise RunError(f"cannot read {path}: it is no zip archive, or cut short")
+    try:
+        with zipfile.ZipFile(content) as archive:
+            damaged = archive.testzip()
+    except Exception:  # of many kinds, by what the damaged bytes happen to say
+        damaged = "its table of contents"
+    if damaged is not None:
+        raise RunError(f"cannot read {path}: {damaged} is damaged")
+    content.seek(0)
+    return content
 
 
 def make_directory(path: Path) -> None:

@@ -96,9 +96,25 @@ class MetricsTable:
         return out.getvalue()
 
     @classmethod
-    def from_csv(cls, text: str, last_epoch: int) -> MetricsTable:
-        """Read a file back, without the rows after ``last_epoch``."""
-        reader = csv.reader(io.StringIO(text))
-        table = cls(next(reader))
-        table._rows = [row for row in reader if int(row[0]) <= last_epoch]
+    def from_csv(
+        cls, text: str, columns: Sequence[str], *, members: int, last_epoch: int
+    ) -> MetricsTable:
+        """Read a file back, without the rows after ``last_epoch``.
+
+        Raises:
+            ValueError: the columns are others, or the rows up to ``last_epoch`` are not those of
+                every epoch and member.
+        """
+        table = cls(columns)
+        if not text:
+            raise ValueError("it is empty")
+        header, *rows = csv.reader(io.StringIO(text))
+        if header != table.columns:
+            raise ValueError(f"expected the columns {', '.join(columns)}, got {', '.join(header)}")
+        table._rows = rows[: members * last_epoch]
+        for index in range(members * last_epoch):
+            epoch, member = index // members + 1, index % members
+            row = rows[index] if index < len(rows) else []
+            if len(row) != len(columns) or row[:2] != [str(epoch), str(member)]:
+                raise ValueError(f"row {index + 1} is not that of epoch {epoch}, member {member}")
         return table

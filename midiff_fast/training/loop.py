@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ import torch
 from .. import _load
 from .._device import choose_device
 from .._memory import freed_memory_kept
-from ..runs import ConfigError, EpochMetrics, MetricsTable, RunConfig, RunDirectory
+from ..runs import ConfigError, EpochMetrics, MetricsTable, RunConfig, RunDirectory, RunError
 from ..runs.directory import Arrays
 from ..runs.metrics import column_names
 from ..tasks import Task
@@ -66,8 +67,8 @@ def train(
         The directory of the finished run.
 
     Raises:
-        RunError: the directory holds another configuration's run, another process trains in it, or
-            it cannot be written to.
+        RunError: the directory holds another configuration's run, another process trains in it, a
+            file of it is missing or damaged, or it cannot be written to.
         ConfigError: there is no such device, or the configuration asks for the fused ops and they
             cannot be had on it.
         DivergedError: a loss is not finite; the last good checkpoint is kept.
@@ -141,8 +142,7 @@ class _Loop:
             for member in self.latest:
                 self.table.add(member)
             self._report()
-            last = trainer.epoch == training.epochs
-            snapshot = last or trainer.epoch % training.snapshot_every == 0
+            snapshot = self._has_snapshot(trainer.epoch)
             if snapshot or trainer.epoch % training.checkpoint_every == 0:
                 trainer.check_weights()
                 if snapshot:
@@ -179,18 +179,39 @@ class _Loop:
             arrays[f"critic_{name}"] = self.trainer.for_all_members(weight).cpu().numpy()
         return arrays
 
-    def _resume(self, state: dict[str, object]) -> None:
-        """Go back to the checkpoint; what the other files say beyond it is dropped."""
-        self.trainer.load_state_dict(state)
-        self.saved_epoch = self.trainer.epoch
-        self.table = MetricsTable.from_csv(
-            self.place.metrics_path.read_text(), last_epoch=self.trainer.epoch
+    def _resume(self, state: dict[str, Any]) -> None:
+        """Go back to the checkpoint; what the other files say beyond it is dropped.
+
+        Raises:
+            RunError: a file is missing, damaged, or not of this training.
+        """
+        place, trainer = self.place, self.trainer
+        try:
+            trainer.load_state_dict(state)
+        except (KeyError, TypeError, ValueError, RuntimeError):
+            raise RunError(
+                f"{place.checkpoint_path} is no checkpoint of this configuration and task"
+            ) from None
+        self.saved_epoch = trainer.epoch
+        self.table = place.read_metrics_table(
+            self.table.columns, members=len(trainer.members), last_epoch=trainer.epoch
         )
-        arrays = self.place.read_snapshots()
-        for index, epoch in enumerate(arrays["epochs"].tolist()):
-            if epoch <= self.trainer.epoch:
-                names = self.trainer.networks.model_parameters()
-                self.snapshots.append((epoch, {name: arrays[name][index] for name in names}))
+        arrays = place.read_snapshots()
+        names = ("epochs", *trainer.networks.model_parameters())
+        missing = [name for name in names if name not in arrays]
+        if missing:
+            raise RunError(f"{place.snapshots_path}: {', '.join(missing)} missing")
+        rows = {epoch: row for row, epoch in enumerate(arrays["epochs"].tolist())}
+        for epoch in filter(self._has_snapshot, range(trainer.epoch + 1)):
+            if epoch not in rows:
+                raise RunError(f"{place.snapshots_path}: the snapshot of epoch {epoch} is missing")
+            weights = {name: arrays[name][rows[epoch]] for name in names[1:]}
+            self.snapshots.append((epoch, weights))
+
+    def _has_snapshot(self, epoch: int) -> bool:
+        """Whether the weights after an epoch are kept."""
+        training = self.config.training
+        return epoch == training.epochs or epoch % training.snapshot_every == 0
 
     def _stop_if_asked(self) -> None:
         if self.stop_requested():

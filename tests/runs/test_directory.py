@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -98,7 +101,7 @@ def test_metrics_read_back(tmp_path: Path) -> None:
     assert frame["epoch"].tolist() == [1, 2, 3]
     assert frame["task_loss"].tolist() == pytest.approx([0.1 / 3] * 3, rel=1e-7)
     assert frame["mi_critic"].isna().all()
-    shorter = MetricsTable.from_csv(place.metrics_path.read_text(), last_epoch=2)
+    shorter = place.read_metrics_table(column_names(2), members=1, last_epoch=2)
     assert shorter.to_csv() == "".join(table.to_csv().splitlines(keepends=True)[:3])
 
 
@@ -112,6 +115,117 @@ def test_snapshots_and_checkpoint_read_back(tmp_path: Path) -> None:
     assert state is not None
     assert state["epoch"] == 3
     assert torch.equal(state["model"]["bias"], torch.ones(2))
-    place.checkpoint_path.write_bytes(b"no checkpoint")
-    with pytest.raises(RunError, match=r"cannot read .*checkpoint.pt"):
-        place.read_checkpoint()
+
+
+def archive(content: bytes) -> bytes:
+    """A zip archive of one file that neither numpy nor torch would write."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as file:
+        file.writestr("data.pkl", content)
+    return buffer.getvalue()
+
+
+def read_table(place: RunDirectory) -> object:
+    return place.read_metrics_table(column_names(1), members=2, last_epoch=2)
+
+
+HEADER = ",".join(column_names(1))
+ROWS = [
+    f"{epoch},{member}" + ",1" * (len(column_names(1)) - 2) for epoch in (1, 2) for member in (0, 1)
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "read", "cause"),
+    [
+        ("config.toml", b"# \xe9\n", RunDirectory.read_config, "byte 2 is not UTF-8 text"),
+        ("metrics.csv", None, RunDirectory.read_metrics, "No such file or directory"),
+        ("metrics.csv", b"", RunDirectory.read_metrics, "it is empty"),
+        ("metrics.csv", b"\xff\xfe", RunDirectory.read_metrics, "byte 0 is not UTF-8 text"),
+        (
+            "metrics.csv",
+            b"a,b\n1\n1,2,3\n",
+            RunDirectory.read_metrics,
+            "Expected 2 fields in line 3",
+        ),
+        ("metrics.csv", b"epoch,member\n", RunDirectory.read_metrics, "seed, mi_weight, accuracy"),
+        (
+            "metrics.csv",
+            "\n".join([HEADER, ROWS[0], "a" + ROWS[1][1:]]).encode(),
+            RunDirectory.read_metrics,
+            "epoch is not all numbers",
+        ),
+        ("metrics.csv", None, read_table, "No such file or directory"),
+        ("metrics.csv", b"", read_table, "it is empty"),
+        ("metrics.csv", b"a,b\n1,2\n", read_table, "expected the columns epoch, member"),
+        ("metrics.csv", b"\xff\xfe", read_table, "byte 0 is not UTF-8 text"),
+        ("metrics.csv", HEADER.encode(), read_table, "row 1 is not that of epoch 1, member 0"),
+        (
+            "metrics.csv",
+            "\n".join([HEADER, *ROWS])[:-3].encode(),
+            read_table,
+            "row 4 is not that of epoch 2, member 1",
+        ),
+        ("snapshots.npz", None, RunDirectory.read_snapshots, "No such file or directory"),
+        ("snapshots.npz", b"", RunDirectory.read_snapshots, "it is empty"),
+        (
+            "snapshots.npz",
+            b"garbage",
+            RunDirectory.read_snapshots,
+            "it is no zip archive, or cut short",
+        ),
+        (
+            "snapshots.npz",
+            archive(b"")[:50],
+            RunDirectory.read_snapshots,
+            "it is no zip archive, or",
+        ),
+        (
+            "snapshots.npz",
+            archive(b"number").replace(b"number", b"numbed"),
+            RunDirectory.read_snapshots,
+            "data.pkl is damaged",
+        ),
+        ("checkpoint.pt", b"", RunDirectory.read_checkpoint, "it is empty"),
+        ("checkpoint.pt", b"garbage", RunDirectory.read_checkpoint, "it is no zip archive, or cut"),
+        (
+            "checkpoint.pt",
+            archive(b"number"),
+            RunDirectory.read_checkpoint,
+            "it holds no checkpoint",
+        ),
+    ],
+)
+def test_a_damaged_file_is_named_with_the_cause(
+    tmp_path: Path,
+    name: str,
+    content: bytes | None,
+    read: Callable[[RunDirectory], object],
+    cause: str,
+) -> None:
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(RunError) as error:
+        read(RunDirectory(tmp_path))
+    message = str(error.value)
+    assert message.startswith(f"cannot read {path}: ")
+    assert cause in message
+    assert "\n" not in message
+
+
+def test_a_snapshot_cut_short_is_named(tmp_path: Path) -> None:
+    place = RunDirectory(tmp_path)
+    place.write_snapshots({"epochs": np.arange(1000)})
+    place.snapshots_path.write_bytes(place.snapshots_path.read_bytes()[:-100])
+    with pytest.raises(RunError, match=r"cannot read .*npz: it is no zip archive, or cut short"):
+        place.read_snapshots()
+
+
+def test_a_checkpoint_without_its_configuration_is_refused(tmp_path: Path) -> None:
+    """Nothing says that it is of the configuration that is asked for."""
+    place = RunDirectory(tmp_path)
+    place.write_checkpoint({"epoch": 3})
+    with pytest.raises(RunError, match=r"checkpoint of an unknown configuration: there is no conf"):
+        place.claim(RunConfig())
+    assert not place.config_path.exists()

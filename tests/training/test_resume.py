@@ -8,10 +8,12 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from midiff_fast.runs import RunConfig, RunDirectory, RunError, files
 from midiff_fast.training import DivergedError, Status, Trainer, train
@@ -119,6 +121,60 @@ def test_another_configuration_is_refused(tiny: RunConfig, tmp_path: Path) -> No
     with pytest.raises(RunError, match=r"seeds is \[11, 12\] there, \[13\] here"):
         train(other, tmp_path)
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
+
+
+def without(path: Path, name: str) -> None:
+    with np.load(path) as arrays:
+        np.savez(path, **{key: arrays[key] for key in arrays.files if key != name})
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "message"),
+    [
+        ("metrics.csv", Path.unlink, "cannot read {path}: No such file or directory"),
+        (
+            "metrics.csv",
+            lambda path: path.write_text(""),
+            "cannot read {path}: it is empty",
+        ),
+        ("snapshots.npz", Path.unlink, "cannot read {path}: No such file or directory"),
+        (
+            "snapshots.npz",
+            lambda path: np.savez(path, epochs=[0]),
+            "{path}: weight_ih, weight_hh, bias, weight_out, bias_out missing",
+        ),
+        ("snapshots.npz", lambda path: without(path, "bias"), "{path}: bias missing"),
+        (
+            "checkpoint.pt",
+            lambda path: path.write_bytes(b"garbage"),
+            "cannot read {path}: it is no",
+        ),
+        (
+            "checkpoint.pt",
+            lambda path: torch.save({"epoch": 7}, path),
+            "{path} is no checkpoint of this configuration and task",
+        ),
+    ],
+)
+def test_a_damaged_file_is_named_and_nothing_is_written(
+    tiny: RunConfig, tmp_path: Path, name: str, damage: Callable[[Path], object], message: str
+) -> None:
+    train(tiny, tmp_path)
+    path = tmp_path / name
+    damage(path)
+    before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+    with pytest.raises(RunError) as error:
+        train(tiny, tmp_path)
+    assert message.format(path=path) in str(error.value)
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
+
+
+def test_a_missing_snapshot_is_named(tiny: RunConfig, tmp_path: Path) -> None:
+    place = train(tiny, tmp_path)
+    arrays = place.read_snapshots()
+    place.write_snapshots(arrays | {"epochs": np.array([0, 3, 5, 7])})
+    with pytest.raises(RunError, match=r"snapshots.npz: the snapshot of epoch 6 is missing"):
+        train(tiny, tmp_path)
 
 
 def test_divergence_keeps_the_last_good_checkpoint(
