@@ -104,6 +104,8 @@ def test_options_change_the_preset() -> None:
         ),
         (["--set", "training.epochs=-1"], "training.epochs: should be greater than or equal to 0"),
         (["--set", "training.epochs"], "--set: expected key=value, got 'training.epochs'"),
+        (["--set", "seeds.0=5"], "unknown key seeds.0: seeds is no table"),
+        (["--set", "mi_weight=0.1"], "mi_weight: should be a list, such as [0.1], got 0.1"),
         (["--mi-weight", "-0.1"], "mi_weight.0: should be greater than or equal to 0, got -0.1"),
         (["--mi-weight", "much"], "--mi-weight: expected 0.1 or 0.1,0.05, got 'much'"),
         (["--seeds", "1-"], "--seeds: expected 1001,1002 or 1001-1020, got '1-'"),

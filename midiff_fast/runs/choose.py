@@ -30,8 +30,8 @@ def choose_config(
         study: whose preset; one of ``midiff_fast.runs.STUDIES``.
 
     Raises:
-        ConfigError: an unknown key, preset or study, a bad value, a file that is no TOML or of
-            another study.
+        ConfigError: an unknown key, preset or study, a bad value, a file that is no TOML, or one or
+            a setting of another study.
         RunError: the file cannot be read, or is not UTF-8.
     """
     values = toml.flatten(read_preset(preset, study))
@@ -39,13 +39,14 @@ def choose_config(
     if file is not None:
         values |= toml.flatten(toml.parse(read_text(file), str(file)))
         source = str(file)
-        if values["study"] != study:
-            raise ConfigError(f"{file}: study is {values['study']!r}, this trains {study!r}")
+        _check_study(values, source, study)
+    changed = values | dict(settings or {})
+    _check_study(changed, "configuration", study)
     try:
-        return RunConfig.from_dict(_nested(values | dict(settings or {})))
+        return _build(changed, "configuration")
     except ConfigError:
         # Whose mistake is it? The file's, if it is there without the settings.
-        RunConfig.from_dict(_nested(values), source)
+        _build(values, source)
         raise
 
 
@@ -133,8 +134,16 @@ def member_settings(
     return settings
 
 
-def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
+def _check_study(flat: Mapping[str, Any], source: str, study: str) -> None:
+    if flat["study"] != study:
+        raise ConfigError(f"{source}: study is {flat['study']!r}, this trains {study!r}")
+
+
+def _build(flat: Mapping[str, Any], source: str) -> RunConfig:
     nested: dict[str, Any] = {}
     for key, value in flat.items():
-        toml.set_key(nested, key, value)
-    return nested
+        try:
+            toml.set_key(nested, key, value)
+        except ConfigError as error:
+            raise ConfigError(f"{source}: {error}") from None
+    return RunConfig.from_dict(nested, source)

@@ -18,6 +18,9 @@ def explain(error: ValidationError, model: type[BaseModel]) -> str:
     message = problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "value_error":
         return f"{key}: {message}" if key else message
+    if problem["type"] == "tuple_type":
+        example = list(model.model_fields[key].default)
+        return f"{key}: should be a list, such as {example}, got {_short(problem['input'])}"
     message = message[0].lower() + message[1:]
     for pydantic_word, word in (("input should be", "should be"), ("tuple", "list")):
         message = message.replace(pydantic_word, word)

@@ -51,10 +51,16 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def set_key(values: dict[str, Any], key: str, value: Any) -> None:
-    """Set a dotted key in nested tables, making the tables on the way."""
+    """Set a dotted key in nested tables, making the tables on the way.
+
+    Raises:
+        ConfigError: what stands before a dot is no table.
+    """
     *tables, name = key.split(".")
-    for table in tables:
+    for depth, table in enumerate(tables, 1):
         values = values.setdefault(table, {})
+        if not isinstance(values, dict):
+            raise ConfigError(f"unknown key {key}: {'.'.join(tables[:depth])} is no table")
     values[name] = value
 
 

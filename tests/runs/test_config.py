@@ -80,7 +80,8 @@ def test_members_go_weight_by_weight() -> None:
         ("[model]\nunits = '40'", "model.units: should be a valid integer, got '40'"),
         ("[training]\nweight_decay = nan", "training.weight_decay: should be a finite number"),
         ("mi_weight = [-0.1]", "mi_weight.0: should be greater than or equal to 0, got -0.1"),
-        ("mi_weight = 0.1", "mi_weight: should be a valid list, got 0.1"),
+        ("mi_weight = 0.1", "mi_weight: should be a list, such as [0.1], got 0.1"),
+        ("seeds = '1,2'", "seeds: should be a list, such as [1001], got '1,2'"),
         ("seeds = []", "seeds: list should have at least 1 item"),
         ("seeds = [1, 2, 1]", "seeds = [1, 2, 1] holds a value twice"),
         ("[compute]\nprecision = 'low'", "compute.precision: should be 'highest', 'high' or"),
@@ -128,6 +129,28 @@ def test_a_mistake_in_the_file_names_the_file(tmp_path: Path) -> None:
     file.write_text("[training]\nepocs = 7\n")
     with pytest.raises(ConfigError, match=r"some.toml: unknown key training.epocs"):
         choose_config("quick", file)
+
+
+def test_a_key_of_what_is_no_table_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as error:
+        choose_config("quick", settings={"seeds.0": 5})
+    assert str(error.value) == "configuration: unknown key seeds.0: seeds is no table"
+    with pytest.raises(ConfigError, match=r"key training.epochs.first: training.epochs is no ta"):
+        choose_config("quick", settings={"training.epochs.first": 5})
+    file = tmp_path / "some.toml"
+    file.write_text("[seeds]\nfirst = 5\n")
+    with pytest.raises(ConfigError, match=r"some.toml: unknown key seeds.first: seeds is no table"):
+        choose_config("quick", file)
+
+
+def test_another_study_is_refused(tmp_path: Path) -> None:
+    message = "study is 'rossler', this trains 'sinusoids'"
+    with pytest.raises(ConfigError, match=f"configuration: {message}"):
+        choose_config("quick", settings={"study": "rossler"}, study="sinusoids")
+    file = tmp_path / "some.toml"
+    file.write_text("study = 'rossler'\n")
+    with pytest.raises(ConfigError, match=rf"some.toml: {message}"):
+        choose_config("quick", file, study="sinusoids")
 
 
 def test_unknown_preset() -> None:
