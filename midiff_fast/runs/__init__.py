@@ -1,6 +1,13 @@
 """What a run is on disk: configuration, metrics, snapshots, checkpoint."""
 
-from .config import STUDIES, Member, RunConfig, SeparationConfig
+from .config import (
+    STUDIES,
+    Member,
+    RosslerConfig,
+    RunConfig,
+    SeparationConfig,
+    SinusoidsConfig,
+)
 from .directory import RunDirectory
 from .errors import ConfigError, RunError, UserError
 from .metrics import EpochMetrics, MetricsTable
@@ -25,10 +32,12 @@ __all__ = [
     "MetricsTable",
     "ModelConfig",
     "OptimizerConfig",
+    "RosslerConfig",
     "RunConfig",
     "RunDirectory",
     "RunError",
     "SeparationConfig",
+    "SinusoidsConfig",
     "TaskConfig",
     "TrainingConfig",
     "UserError",

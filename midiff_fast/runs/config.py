@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from . import toml
 from .errors import ConfigError
@@ -59,6 +59,15 @@ class RunConfig(Section):
     critic_optimizer: OptimizerConfig = OptimizerConfig(learning_rate=0.003)
     compute: ComputeConfig = ComputeConfig()
 
+    @field_validator("study", mode="before")
+    @classmethod
+    def _own_study(cls, study: Any) -> Any:
+        """Another study's defaults, task and checks are those of another class."""
+        kind = STUDIES.get(study, cls) if isinstance(study, str) else cls
+        if cls.model_fields["study"].default != kind.model_fields["study"].default:
+            raise ValueError(f"{study!r} is the study of {kind.__name__}, not of {cls.__name__}")
+        return study
+
     @model_validator(mode="before")
     @classmethod
     def _complete_sections(cls, values: Any) -> Any:
@@ -105,13 +114,14 @@ class RunConfig(Section):
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], source: str = "configuration") -> RunConfig:
-        """Check nested values.
+        """Check nested values; the result is of the class of their study, by default this one.
 
         Raises:
             ConfigError: an unknown key (with the nearest valid name), a value of the wrong type or
                 out of its range; ``source`` says where it came from.
         """
-        kind = STUDIES.get(str(values.get("study", "working-memory")), RunConfig)
+        own = cls.model_fields["study"].default
+        kind = STUDIES.get(str(values.get("study", own)), RunConfig)
         try:
             return kind.model_validate(values)
         except ValidationError as error:

@@ -22,7 +22,7 @@ from ..runs import ConfigError, EpochMetrics, MetricsTable, RunConfig, RunDirect
 from ..runs.directory import Arrays
 from ..runs.metrics import column_names
 from ..tasks import Task
-from .trainer import DivergedError, Trainer, passes_per_epoch
+from .trainer import DivergedError, Trainer, check_config, passes_per_epoch
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,7 @@ def train(
         The directory of the finished run.
 
     Raises:
+        TypeError: ``config`` is none.
         RunError: the directory holds another configuration's run, another process trains in it, a
             file of it is missing or damaged, or it cannot be written to.
         ConfigError: there is no such device, or the configuration asks for the fused ops and they
@@ -74,6 +75,7 @@ def train(
         DivergedError: a loss is not finite; the last good checkpoint is kept.
         KeyboardInterrupt: it was asked to stop; the checkpoint holds all finished epochs.
     """
+    check_config(config)
     chosen = choose_device(device)
     on_cuda = chosen.type == "cuda"
     fused, reason = (

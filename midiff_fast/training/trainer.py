@@ -30,6 +30,15 @@ class DivergedError(RuntimeError):
     """A loss or a weight is not finite any more; the message names the epoch and the member."""
 
 
+def check_config(config: object) -> None:
+    """Raises TypeError for anything but a configuration, a mapping of its values included."""
+    if not isinstance(config, RunConfig):
+        raise TypeError(
+            "config: expected a RunConfig, which RunConfig.from_dict makes of a dict, "
+            f"got {type(config).__name__}"
+        )
+
+
 class Trainer:
     """An ensemble of runs in training (Tomoda et al. 2025).
 
@@ -47,6 +56,7 @@ class Trainer:
             the device. No result depends on it.
 
     Raises:
+        TypeError: ``config`` is none.
         ConfigError: there is no such device.
     """
 
@@ -58,6 +68,7 @@ class Trainer:
         device: str | torch.device = "cpu",
         passes_at_once: int | None = None,
     ) -> None:
+        check_config(config)
         self.config = config
         self.device = choose_device(device)
         self.members = config.members()

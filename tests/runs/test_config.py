@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
-from midiff_fast.runs import PRESETS, ConfigError, RunConfig
+from midiff_fast import runs
+from midiff_fast.runs import PRESETS, STUDIES, ConfigError, RunConfig, SeparationConfig
 from midiff_fast.runs.choose import (
     choose_config,
     member_settings,
@@ -151,6 +153,24 @@ def test_another_study_is_refused(tmp_path: Path) -> None:
     file.write_text("study = 'rossler'\n")
     with pytest.raises(ConfigError, match=rf"some.toml: {message}"):
         choose_config("quick", file, study="sinusoids")
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_a_study_has_one_class(study: str) -> None:
+    kind = STUDIES[study]
+    assert getattr(runs, kind.__name__) is kind
+    assert kind().study == study
+    assert type(kind.from_dict({})) is type(RunConfig.from_dict({"study": study})) is kind
+    for other in set(STUDIES.values()) - {kind}:
+        message = f"'{study}' is the study of {kind.__name__}, not of {other.__name__}"
+        with pytest.raises(ValidationError, match=message):
+            other.model_validate({"study": study})
+
+
+def test_an_unknown_study_is_told_the_studies() -> None:
+    for kind in (RunConfig, SeparationConfig):
+        with pytest.raises(ConfigError, match=r"study: should be 'working-memory', 'separation'"):
+            kind.from_dict({"study": "chaos"})
 
 
 def test_unknown_preset() -> None:

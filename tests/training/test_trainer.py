@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import torch
 from midiff_fast import _load
 from midiff_fast.ops.mine import SampleNoise
 from midiff_fast.runs import RunConfig
-from midiff_fast.training import DivergedError, Trainer
+from midiff_fast.training import DivergedError, Trainer, train
 from midiff_fast.training.results import fetch
 from midiff_fast.training.steps import GivenNoise, Samples
 
@@ -223,3 +224,12 @@ def test_results_come_over_as_they_are() -> None:
     flags = torch.tensor([True, False])
     assert torch.equal(fetch([flags])[0], flags)
     assert fetch([]) == []
+
+
+def test_values_that_are_no_configuration_are_refused(tmp_path: Path) -> None:
+    values: Any = {"seeds": [1]}
+    message = "config: expected a RunConfig, which RunConfig.from_dict makes of a dict, got dict"
+    for make in (lambda: Trainer(values), lambda: train(values, tmp_path / "never-made")):
+        with pytest.raises(TypeError, match=message):
+            make()
+    assert not list(tmp_path.iterdir())
