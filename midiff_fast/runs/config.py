@@ -140,6 +140,27 @@ class RunConfig(Section):
                 return key, value, others[key]
         return None
 
+    def why_not_continued_as(self, other: RunConfig) -> str | None:
+        """Why a run of this configuration cannot go on as one of another; None where it can.
+
+        It can go on to more epochs, unless a learning rate depends on their number: up to any epoch
+        the longer run is then the shorter one. Everything else has to be the same.
+        """
+        epochs, wanted = self.training.epochs, other.training.epochs
+        training = other.training.model_copy(update={"epochs": epochs})
+        difference = self.first_difference(other.model_copy(update={"training": training}))
+        if difference is not None:
+            key, own, others = difference
+            return f"{key} is {own!r} there, {others!r} here"
+        lengths = f"training.epochs is {epochs} there, {wanted} here"
+        if wanted < epochs:
+            return f"{lengths}, and a run cannot be made shorter"
+        for name in ("model_optimizer", "critic_optimizer"):
+            optimizer: OptimizerConfig = getattr(self, name)
+            if wanted > epochs and optimizer.last_learning_rate() != optimizer.learning_rate:
+                return f"{lengths}, and {name}.final_learning_rate is that of the last epoch"
+        return None
+
 
 class SeparationConfig(RunConfig):
     """The chaotic-signal-separation study: a GRU takes a sum of two chaotic systems apart."""

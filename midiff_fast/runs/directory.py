@@ -59,20 +59,23 @@ class RunDirectory:
     def claim(self, config: RunConfig) -> None:
         """Make the directory the place of this configuration, or find that it is already.
 
+        A run of fewer epochs becomes one of this configuration, where that changes nothing else.
+
         Raises:
             RunError: it holds a run of another configuration (the message names the first key
                 that differs) or of an unknown one, or cannot be written to.
         """
         if self.config_path.exists():
-            difference = self.read_config().first_difference(config)
-            if difference is not None:
-                key, theirs, ours = difference
+            held = self.read_config()
+            if held == config:
+                return
+            reason = held.why_not_continued_as(config)
+            if reason is not None:
                 raise RunError(
-                    f"{self.path} holds another configuration's run: {key} is {theirs!r} there, "
-                    f"{ours!r} here; choose another directory"
+                    f"{self.path} holds another configuration's run: {reason}; "
+                    "choose another directory"
                 )
-            return
-        if self.checkpoint_path.exists():
+        elif self.checkpoint_path.exists():
             raise RunError(
                 f"{self.path} holds a checkpoint of an unknown configuration: there is no "
                 f"{self.config_path.name}; choose another directory"

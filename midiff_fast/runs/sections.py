@@ -90,6 +90,10 @@ class OptimizerConfig(Section):
     clip_norm: NotNegative = 4.0  # per parameter tensor; 0 for no limit
     clip_value: NotNegative = 0.0  # per element; 0 for no limit
 
+    def last_learning_rate(self) -> float:
+        """That of the last epoch."""
+        return self.final_learning_rate or self.learning_rate
+
 
 class TrainingConfig(Section):
     """Length and schedule of the training."""

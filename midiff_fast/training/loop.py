@@ -51,7 +51,9 @@ def train(
     """Train the ensemble that ``config`` describes, or go on with it where it stopped.
 
     The result does not depend on where it was stopped: a resumed training ends in the same bits on
-    the same device. SIGINT and SIGTERM end it after the current epoch, with a checkpoint.
+    the same device. With more epochs than before it goes on to them, and ends in the bits of a
+    training that was as long from the start; that is refused where a learning rate depends on the
+    number of epochs. SIGINT and SIGTERM end it after the current epoch, with a checkpoint.
 
     Args:
         config: what to train.

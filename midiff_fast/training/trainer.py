@@ -173,8 +173,8 @@ class Trainer:
             (self.model_optimizer, self.config.model_optimizer),
             (self.critic_optimizer, self.config.critic_optimizer),
         ):
-            last = config.final_learning_rate or config.learning_rate
-            rate = config.learning_rate + done * (last - config.learning_rate)
+            change = config.last_learning_rate() - config.learning_rate
+            rate = config.learning_rate + done * change
             optimizer.learning_rate = rate
 
     def _passes(self, after_pass: Callable[[], None]) -> list[Result]:

@@ -41,9 +41,41 @@ def test_another_configurations_directory_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RunError) as error:
         place.claim(other)
     assert str(error.value) == (
-        f"{tmp_path} holds another configuration's run: training.epochs is 1000 there, 3 here; "
+        f"{tmp_path} holds another configuration's run: training.batch is 20 there, 4 here; "
         "choose another directory"
     )
+    assert place.config_path.read_bytes() == before
+
+
+def test_more_epochs_are_no_other_configuration(tmp_path: Path) -> None:
+    place = RunDirectory(tmp_path)
+    place.claim(RunConfig())
+    longer = RunConfig.from_toml("[training]\nepochs = 1001")
+    place.claim(longer)
+    assert place.read_config() == longer
+
+
+@pytest.mark.parametrize(
+    ("falling", "epochs", "reason"),
+    [
+        (None, 999, "and a run cannot be made shorter"),
+        ("model_optimizer", 1001, "and model_optimizer.final_learning_rate is that of the last"),
+        ("critic_optimizer", 1001, "and critic_optimizer.final_learning_rate is that of the last"),
+        ("model_optimizer", 999, "and a run cannot be made shorter"),
+    ],
+)
+def test_the_number_of_epochs_stays_where_results_depend_on_it(
+    tmp_path: Path, falling: str | None, epochs: int, reason: str
+) -> None:
+    rates = "" if falling is None else f"[{falling}]\nfinal_learning_rate = 0.0001\n"
+    place = RunDirectory(tmp_path)
+    place.claim(RunConfig.from_toml(rates))
+    before = place.config_path.read_bytes()
+    with pytest.raises(RunError) as error:
+        place.claim(RunConfig.from_toml(f"{rates}[training]\nepochs = {epochs}"))
+    message = str(error.value)
+    assert f"training.epochs is 1000 there, {epochs} here, {reason}" in message
+    assert message.endswith("; choose another directory")
     assert place.config_path.read_bytes() == before
 
 

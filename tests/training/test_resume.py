@@ -107,6 +107,40 @@ def test_a_stop_in_the_middle_changes_nothing(tiny: RunConfig, tmp_path: Path) -
     same_result(train(tiny, tmp_path / "stopped"), whole)
 
 
+def with_epochs(config: RunConfig, epochs: int) -> RunConfig:
+    training = config.to_dict()["training"] | {"epochs": epochs}
+    return RunConfig.from_dict(config.to_dict() | {"training": training})
+
+
+@pytest.mark.parametrize("lengths", [(0, 7), (4, 5, 7), (3, 6, 7)])
+def test_a_run_that_is_made_longer_was_long_from_the_start(
+    tiny: RunConfig, tmp_path: Path, lengths: tuple[int, ...]
+) -> None:
+    """Snapshots are of every third epoch and of the last: those of a former last epoch go."""
+    for epochs in lengths:
+        longer = train(with_epochs(tiny, epochs), tmp_path / "longer")
+        assert longer.read_snapshots()["epochs"][-1] == epochs
+    whole = train(tiny, tmp_path / "whole")
+    same_result(longer, whole)
+    assert longer.config_path.read_bytes() == whole.config_path.read_bytes()
+
+
+def test_a_stop_while_a_run_is_made_longer_changes_nothing(tiny: RunConfig, tmp_path: Path) -> None:
+    """The first stop is before the next snapshot: that of the former last epoch is on disk."""
+    train(with_epochs(tiny, 4), tmp_path / "longer")
+    stops = [5, 6]
+
+    def interrupt(status: Status) -> None:
+        if stops and status.epoch == stops[0]:
+            stops.pop(0)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    while stops:
+        with pytest.raises(KeyboardInterrupt):
+            train(tiny, tmp_path / "longer", report=interrupt)
+    same_result(train(tiny, tmp_path / "longer"), train(tiny, tmp_path / "whole"))
+
+
 def test_a_finished_run_is_left_as_it_is(tiny: RunConfig, tmp_path: Path) -> None:
     place = train(tiny, tmp_path)
     before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
@@ -227,8 +261,8 @@ def _modified(path: Path) -> float:
 
 
 def long(config: RunConfig, epochs: int) -> RunConfig:
-    training = config.to_dict()["training"] | {"epochs": epochs, "checkpoint_every": 1}
-    return RunConfig.from_dict(config.to_dict() | {"training": training})
+    training = config.to_dict()["training"] | {"checkpoint_every": 1}
+    return with_epochs(RunConfig.from_dict(config.to_dict() | {"training": training}), epochs)
 
 
 def test_kill_9_twice(tiny: RunConfig, tmp_path: Path) -> None:
