@@ -35,6 +35,7 @@ class Status:
     total_epochs: int
     latest: tuple[EpochMetrics, ...] = ()  # of the last finished epoch
     score: str = "accuracy"  # what the task calls it
+    stopping: bool = False  # it was asked to end after this epoch
 
 
 Report = Callable[[Status], None]
@@ -234,7 +235,8 @@ class _Loop:
         total = training.critic_pretraining + training.epochs * passes_per_epoch(training)
         done = self._passes() if passes is None else passes
         epoch, score = self.trainer.epoch, self.trainer.task.score_name
-        self.report(Status(done, total, epoch, training.epochs, self.latest, score))
+        stopping = self.stop_requested()
+        self.report(Status(done, total, epoch, training.epochs, self.latest, score, stopping))
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from rich.progress import (
 from .loop import Status
 
 LINE_INTERVAL = 30.0  # seconds between plain lines
+STOPPING = "stopping after this epoch; press Ctrl-C again to stop at once"
 
 
 class TrainingProgress:
@@ -32,6 +33,7 @@ class TrainingProgress:
         self._start = time.monotonic()
         self._first_pass: int | None = None
         self._last_line = self._start
+        self._stopping = False
 
     def __enter__(self) -> TrainingProgress:
         if self._console.is_terminal:
@@ -64,6 +66,9 @@ class TrainingProgress:
         """Show where the training is."""
         if self._first_pass is None:
             self._first_pass = status.passes - 1
+        if status.stopping and not self._stopping:
+            self._stopping = True
+            self._console.print(STOPPING, highlight=False)
         if self._bar is not None:
             if self._task is None:
                 self._task = self._bar.add_task(
