@@ -140,8 +140,8 @@ class _Loop:
         start = time.perf_counter()
         done = self._passes()
         try:
-            passes = iter(range(done + 1, done + passes_per_epoch(training)))
-            metrics = trainer.run_epoch(lambda: self._report(next(passes, None)))
+            passes = iter(range(done + 1, done + passes_per_epoch(training) + 1))
+            metrics = trainer.run_epoch(lambda: self._report(next(passes)))
             seconds = time.perf_counter() - start
             self.latest = tuple(replace(m, seconds=seconds) for m in metrics)
             for member in self.latest:

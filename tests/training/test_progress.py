@@ -35,5 +35,13 @@ def test_the_first_interrupt_is_answered_at_the_next_pass(
 
         with pytest.raises(KeyboardInterrupt):
             train(tiny, tmp_path, report=report)
-    assert said == [0, 1]
+    assert said == [0, 1, 1]  # the last pass, and the epoch
     assert output.getvalue().count(STOPPING) == 1
+
+
+def test_the_passes_reported_never_go_back(tiny: RunConfig, tmp_path: Path) -> None:
+    reported: list[Status] = []
+    train(tiny, tmp_path, report=reported.append)
+    passes = [status.passes for status in reported]
+    assert passes == sorted(passes)
+    assert set(passes) == set(range(1, reported[0].total_passes + 1))
