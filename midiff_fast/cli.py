@@ -46,12 +46,34 @@ def _user_errors() -> Iterator[None]:
         raise typer.Exit(2) from None
 
 
+def _print_version(asked: bool) -> None:
+    from ._version import __version__
+
+    if asked:
+        console.print(f"midiff-fast {__version__}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and stop."
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
 def _add_train_command(study: str, summary: str) -> None:
     """Add ``midiff train STUDY``; all studies take the same options."""
 
     @train_app.command(study, help=f"{summary} The same command again goes on where it stopped.")
     def command(
-        preset: Annotated[str, typer.Option(help="quick (minutes) or paper (hours).")] = "quick",
+        preset: Annotated[
+            str, typer.Option(help="quick (minutes) or paper (20 runs: on a CPU, hours to days).")
+        ] = "quick",
         runs: Annotated[
             int | None, typer.Option(min=1, help="Runs per λ, with successive seeds.")
         ] = None,
@@ -71,7 +93,7 @@ def _add_train_command(study: str, summary: str) -> None:
         ] = None,
         out: Annotated[
             Path | None,
-            typer.Option(help="The run's directory [default: runs/STUDY-PRESET]."),
+            typer.Option(help="The run's directory.", show_default="runs/STUDY-PRESET"),
         ] = None,
         device: Annotated[
             str, typer.Option(help="auto (CUDA where it can be had), cpu, cuda or such as cuda:1.")

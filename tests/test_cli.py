@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from midiff_fast._device import automatic_device
+from midiff_fast._version import __version__
 from midiff_fast.analysis import run as analysis_of_a_run
 from midiff_fast.analysis.held_out import CriticBudget
 from midiff_fast.cli import app
@@ -201,6 +202,18 @@ def test_a_damaged_run(tiny: Path, tmp_path: Path, command: str, name: str) -> N
     assert status == 2
     assert error.startswith(f"midiff: cannot read {damaged}: ")
     assert error.count("\n") == 1
+
+
+def test_version() -> None:
+    assert midiff("--version") == (0, f"midiff-fast {__version__}\n", "")
+
+
+def test_help_says_how_long_the_presets_take_and_where_the_run_goes() -> None:
+    status, output, _ = midiff("train", "separation", "--help")
+    assert status == 0
+    words = " ".join(output.replace("│", " ").split())
+    assert "quick (minutes) or paper (20 runs: on a CPU, hours to days)." in words
+    assert "runs/STUDY-PRESET" in words
 
 
 def test_info() -> None:
