@@ -171,6 +171,10 @@ def info() -> None:
         "CUDA ops": built.get("cuda", "none"),
         "CPU instruction set": built.get("instruction_set", "none (no compiled ops)"),
         "CPU threads": str(torch.get_num_threads()),
+        "MINE on the CPU": ", ".join(
+            f"{built[precision]} at {precision}" for precision in ("high", "medium") if built
+        )
+        or "eager",
         "float32 products": torch.get_float32_matmul_precision(),
         "backend": f"{'fused' if _load.available else 'eager'}: {_load.reason}",
         "training by default on": f"{automatic.device}: {automatic.reason}",

@@ -107,6 +107,7 @@ def test_build_info() -> None:
     assert set(info) == {
         "version",
         "instruction_set",
+        "high",
         "medium",
         "compiler",
         "torch_target",
@@ -115,7 +116,8 @@ def test_build_info() -> None:
     }
     assert info["version"] == __version__
     assert info["instruction_set"] in ("avx512", "avx2", "baseline")
-    assert info["medium"] in ("float32", "bf16")
+    assert info["high"] == "float32"
+    assert info["medium"] in ("float32", "bf16", "amx")
     assert info["torch_target"] == "2.10"
     assert info["instruction_set"] in _load.reason
 

@@ -52,10 +52,15 @@ const MineKernel<float>* bf16_mine() {
 #if defined(__x86_64__) && (defined(__clang__) || __GNUC__ >= 10)
   static const bool runs =
       wished() == nullptr && runs_here(avx512::table) && __builtin_cpu_supports("avx512bf16");
-  return runs ? avx512bf16::mine : nullptr;
+  static const MineKernel<float>* const chosen = !runs           ? nullptr
+                                                 : amx::usable() ? amx::mine
+                                                                 : avx512bf16::mine;
+  return chosen;
 #else
   return nullptr;
 #endif
 }
+
+bool bf16_in_tiles() { return bf16_mine() != nullptr && bf16_mine() == amx::mine; }
 
 }  // namespace midiff

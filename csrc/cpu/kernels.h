@@ -28,6 +28,9 @@ bool runs_here(const Kernels& table);
 // had none, or where MIDIFF_CPU names any instruction set.
 const MineKernel<float>* bf16_mine();
 
+// Whether that one multiplies in the tiles of AMX.
+bool bf16_in_tiles();
+
 namespace avx512 {
 extern const Kernels table;
 }
@@ -37,6 +40,12 @@ extern const Kernels table;
 namespace avx512bf16 {
 extern const MineKernel<float>* const mine;  // or null
 }
+namespace amx {
+extern const MineKernel<float>* const mine;  // or null
+// Whether processor and system have tiles, and they multiply as they should; asks the system for
+// them. Only where AVX-512 with bf16 runs.
+bool usable();
+}  // namespace amx
 namespace baseline {
 extern const Kernels table;
 }

@@ -29,7 +29,8 @@ pybind11::dict build_info() {
   pybind11::dict info;
   info["version"] = MIDIFF_VERSION;
   info["instruction_set"] = midiff::kernels().instruction_set;
-  info["medium"] = midiff::bf16_mine() ? "bf16" : "float32";
+  info["high"] = "float32";
+  info["medium"] = midiff::bf16_in_tiles() ? "amx" : midiff::bf16_mine() ? "bf16" : "float32";
   info["compiler"] = compiler();
   info["torch_target"] = target_version();
   info["torch_headers"] = TORCH_VERSION;
