@@ -6,6 +6,7 @@
 
 #include "csrc/cuda/mine_run.cuh"
 #include "tests/cpp/emulated_launch.h"
+#include "tests/cpp/keyed_numbers.h"
 
 namespace {
 
@@ -66,11 +67,8 @@ Arguments<T> with_noise(const Shape& s, Arguments<T> x) {
       const midiff::SampleNoise noise = noise_of(s).of_member(member);
       const midiff::RandomStream stream = is_a ? noise.of_a() : noise.of_b();
       for (int64_t i = 0; i < s.samples * size; ++i) {
-        const midiff::philox::Words words = midiff::philox::words_of_block(stream, i / 4);
-        const double u = midiff::radius_uniform(words.word[i % 4 / 2 * 2]);
-        const double angle = midiff::angle_from(words.word[i % 4 / 2 * 2 + 1]);
-        samples[count(member * s.samples * size + i)] += static_cast<T>(
-            s.noise * std::sqrt(-2 * std::log(u)) * (i % 2 ? std::sin(angle) : std::cos(angle)));
+        samples[count(member * s.samples * size + i)] +=
+            static_cast<T>(s.noise * midiff::test::normal_at(stream, i));
       }
     }
   };

@@ -6,6 +6,8 @@ namespace {
 
 using midiff::Kernels;
 using midiff::MineKernel;
+using midiff::test::Noise;
+using midiff::test::Numbers;
 using midiff::test::Size;
 using midiff::test::test_size;
 
@@ -21,6 +23,16 @@ void test_all(const Kernels& kernels) {
   }
 }
 
+// Rows of 4, 8 and 40 variables begin at a four of the stream, the others anywhere.
+void test_noise(const Kernels& kernels) {
+  for (const Noise noise : {Noise::kOnPairs, Noise::kOnShuffledToo})
+    for (const Size size : {Size{33, 3, 5, 13}, Size{129, 7, 1, 37}, Size{300, 33, 40, 20},
+                            Size{140, 4, 8, 16}, Size{1, 1, 2, 3}}) {
+      test_size<float>(kernels.mine.f32, size, 0.25, 2, {1e-5, 2e-5}, Numbers::kNormal, noise);
+      test_size<double>(kernels.mine.f64, size, 0.25, 3, {1e-12, 1e-12}, Numbers::kNormal, noise);
+    }
+}
+
 // bf16 has 8 bits, and these scores are of order 10. With slope 1, so that no unit near 0 changes
 // its derivative at one go.
 void test_bf16(const MineKernel<float>& kernel) {
@@ -31,5 +43,6 @@ void test_bf16(const MineKernel<float>& kernel) {
 
 int main() {
   midiff::test::for_each_instruction_set(test_all);
+  midiff::test::for_each_instruction_set(test_noise);
   if (midiff::bf16_mine() != nullptr) test_bf16(*midiff::bf16_mine());
 }

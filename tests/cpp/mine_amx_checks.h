@@ -19,7 +19,9 @@ inline void check_tiles(const MineKernel<float>& kernel) {
                                {130, 50, 3, 100}, {600, 1, 20, 7}, {40, 20, 20, 512}};
   for (const double slope : {0.0, 0.25, 1.0})
     for (const Size size : kFewBits)
-      test_size(kernel, size, slope, 2, {2e-3, 4e-2}, Numbers::kFewBits);
+      test_size(kernel, size, slope, 2, {2e-3, 2e-2}, Numbers::kFewBits);
+  for (const Noise noise : {Noise::kOnPairs, Noise::kOnShuffledToo})
+    test_size(kernel, {300, 7, 20, 33}, 1.0, 2, {0.1, 8e-2}, Numbers::kNormal, noise);
 }
 
 // A weight that is no number must not be hidden by the sign bit of what it made.

@@ -11,6 +11,7 @@
 
 #include "csrc/cpu/aligned.h"
 #include "tests/cpp/harness.h"
+#include "tests/cpp/keyed_numbers.h"
 
 namespace midiff::test {
 
@@ -33,11 +34,14 @@ enum class Numbers {
   kFewBits,
 };
 
+enum class Noise { kNone, kOnPairs, kOnShuffledToo };
+
 template <class T>
 struct Problem {
   Size size;
   double slope;
   std::vector<T> a, b, wa, ba, wb, bb, wh, bh, wo;
+  std::vector<T> marginal;  // what is shuffled
   std::vector<int64_t> permutation;
 
   Problem(Size s, double slope_, Numbers numbers = Numbers::kNormal)
@@ -57,8 +61,22 @@ struct Problem {
       round(wh, 0.125);
       round(wo, 0.0625);
     }
+    marginal = b;
     std::iota(permutation.begin(), permutation.end(), 0);
     std::shuffle(permutation.begin(), permutation.end(), generator);
+  }
+
+  // With the noise that a kernel is asked to draw.
+  Problem with_noise(const SampleNoise& noise, bool on_shuffled) const {
+    Problem noisy = *this;
+    const auto add = [&](std::vector<T>& values, RandomStream stream) {
+      for (size_t i = 0; i < values.size(); ++i)
+        values[i] += static_cast<T>(noise.std * normal_at(stream, static_cast<int64_t>(i)));
+    };
+    add(noisy.a, noise.of_a());
+    add(noisy.b, noise.of_b());
+    if (on_shuffled) noisy.marginal = noisy.b;
+    return noisy;
   }
 
   // To 0 or one step up or down.
@@ -99,14 +117,14 @@ Results define(const Problem<T>& p) {
   auto first = zeros(hidden), second = zeros(hidden);
   const auto active = [&](double z) { return z > 0 ? z : p.slope * z; };
   const auto derivative = [&](double z) { return z > 0 ? 1.0 : p.slope; };
-  const auto score = [&](int64_t i, int64_t j) {
+  const auto score = [&](int64_t i, int64_t j, const std::vector<T>& b) {
     double sum = static_cast<double>(T(0.3));
     for (int64_t u = 0; u < hidden; ++u) {
       double z = static_cast<double>(p.ba[u]) + p.bb[u];
       for (int64_t q = 0; q < a_size; ++q)
         z += static_cast<double>(p.wa[u * a_size + q]) * p.a[i * a_size + q];
       for (int64_t q = 0; q < b_size; ++q)
-        z += static_cast<double>(p.wb[u * b_size + q]) * p.b[j * b_size + q];
+        z += static_cast<double>(p.wb[u * b_size + q]) * b[j * b_size + q];
       first[u] = z;
     }
     for (int64_t k = 0; k < hidden; ++k) {
@@ -117,8 +135,9 @@ Results define(const Problem<T>& p) {
     }
     return sum;
   };
-  const auto add_gradients = [&](int64_t i, int64_t j, double weight, double* inputs) {
-    score(i, j);
+  const auto add_gradients = [&](int64_t i, int64_t j, const std::vector<T>& b, double weight,
+                                 double* inputs) {
+    score(i, j, b);
     for (int64_t k = 0; k < hidden; ++k) {
       const double delta = weight * p.wo[k] * derivative(second[k]);
       r.bh[k] += delta;
@@ -136,7 +155,7 @@ Results define(const Problem<T>& p) {
         inputs[q] += delta * p.wa[u * a_size + q];
       }
       for (int64_t q = 0; q < b_size; ++q) {
-        r.wb[u * b_size + q] += delta * p.b[j * b_size + q];
+        r.wb[u * b_size + q] += delta * b[j * b_size + q];
         inputs[a_size + q] += delta * p.wb[u * b_size + q];
       }
     }
@@ -144,14 +163,14 @@ Results define(const Problem<T>& p) {
   std::vector<double> product(static_cast<size_t>(samples));
   double sum = 0;
   for (int64_t i = 0; i < samples; ++i) {
-    r.mi += score(i, i) / static_cast<double>(samples);
-    product[i] = score(i, p.permutation[i]);
+    r.mi += score(i, i, p.b) / static_cast<double>(samples);
+    product[i] = score(i, p.permutation[i], p.marginal);
     sum += std::exp(product[i]);
   }
   r.mi -= std::log(sum / static_cast<double>(samples));
   for (int64_t i = 0; i < samples; ++i) {
-    add_gradients(i, i, 1.0 / static_cast<double>(samples), &r.joint[i * in]);
-    add_gradients(i, p.permutation[i], -std::exp(product[i]) / sum, &r.product[i * in]);
+    add_gradients(i, i, p.b, 1.0 / static_cast<double>(samples), &r.joint[i * in]);
+    add_gradients(i, p.permutation[i], p.marginal, -std::exp(product[i]) / sum, &r.product[i * in]);
   }
   return r;
 }
@@ -175,9 +194,13 @@ struct Tolerance {
 
 template <class T>
 void test_size(const MineKernel<T>& kernel, Size size, double slope, int64_t lanes,
-               Tolerance tolerance, Numbers numbers = Numbers::kNormal) {
+               Tolerance tolerance, Numbers numbers = Numbers::kNormal,
+               Noise noise = Noise::kNone) {
   const Problem<T> p(size, slope, numbers);
-  const Results wanted = define(p);
+  constexpr int64_t kSeed = 3;
+  const bool noisy = noise != Noise::kNone, shuffled_too = noise == Noise::kOnShuffledToo;
+  const SampleNoise drawn = {noisy ? &kSeed : nullptr, 6, 7, 2, 0.5};
+  const Results wanted = define(noisy ? p.with_noise(drawn, shuffled_too) : p);
   const auto [samples, a_size, b_size, hidden] = size;
   const int64_t in = a_size + b_size;
   for (const bool gradients : {false, true}) {
@@ -193,8 +216,8 @@ void test_size(const MineKernel<T>& kernel, Size size, double slope, int64_t lan
                                   a,
                                   b,
                                   b,
-                                  {},
-                                  false,
+                                  drawn,
+                                  shuffled_too,
                                   p.permutation.data(),
                                   static_cast<T>(slope),
                                   joint.data(),

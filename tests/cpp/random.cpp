@@ -7,11 +7,14 @@
 #include <vector>
 
 #include "tests/cpp/harness.h"
+#include "tests/cpp/keyed_numbers.h"
 
 namespace {
 
 using midiff::Kernels;
 using midiff::RandomStream;
+using midiff::test::normal_at;
+using midiff::test::word_at;
 
 // Known answers published with the Random123 library: counter, key -> words.
 void test_known_answers() {
@@ -35,17 +38,6 @@ void test_known_answers() {
         midiff::philox::words_of_block({known.seed, known.purpose, known.step}, known.block);
     for (int i = 0; i < 4; ++i) MF_EXPECT(words.word[i] == known.words[i]);
   }
-}
-
-uint32_t word_at(RandomStream stream, int64_t index) {
-  return midiff::philox::words_of_block(stream, static_cast<uint64_t>(index) / 4).word[index % 4];
-}
-
-double normal_at(RandomStream stream, int64_t index) {
-  const double u = midiff::radius_uniform(word_at(stream, index & ~int64_t{1}));
-  const double angle = midiff::angle_from(word_at(stream, index | 1));
-  const double radius = std::sqrt(-2.0 * std::log(u));
-  return radius * (index % 2 == 0 ? std::cos(angle) : std::sin(angle));
 }
 
 // Buffers are exactly as long as what is asked for, so that a write beyond is caught.
