@@ -86,39 +86,56 @@ MF_HD constexpr int64_t row_threads(int64_t size, int64_t width) {
   return sample_groups(size) + width - size;
 }
 
-// Rows of the chunk that begins at sample `start`. Grid: x over chunk · (row_threads of a, and of b
-// for each half).
-template <class T, Products kProducts>
-__global__ void __launch_bounds__(kMineThreads) mine_gather(MineTask<T> all, int64_t start) {
-  const MineTask<T> task = member_of(all, blockIdx.z);
+// The same of a sample: a, and b of each half.
+MF_HD constexpr int64_t gather_threads(const MineLayout& l) {
+  return row_threads(l.a_size, l.a_width) + kHalves * row_threads(l.b_size, l.b_width);
+}
+
+// What thread `part` brings in of row `row` of the chunk that begins at sample `start`.
+template <Products kProducts, class T>
+__device__ __forceinline__ void gather(const MineTask<T>& task, int64_t start, int64_t row,
+                                       int part) {
   const MineLayout& l = task.layout;
-  const int64_t of_a = row_threads(l.a_size, l.a_width), of_b = row_threads(l.b_size, l.b_width);
-  int64_t i = static_cast<int64_t>(blockIdx.x) * kMineThreads + threadIdx.x;
-  const bool is_a = i < l.chunk * of_a;
-  if (!is_a) i -= l.chunk * of_a;
-  const int64_t threads = is_a ? of_a : of_b, size = is_a ? l.a_size : l.b_size;
-  const int64_t part = i % threads, row = i / threads % l.chunk, half = i / threads / l.chunk;
-  if (half >= (is_a ? 1 : kHalves)) return;
-  T* out = is_a ? task.x + row * l.a_width : task.y + (half * l.chunk + row) * l.b_width;
+  const int of_a = static_cast<int>(row_threads(l.a_size, l.a_width));
+  const int of_b = static_cast<int>(row_threads(l.b_size, l.b_width));
+  const bool is_a = part < of_a, shuffled = part >= of_a + of_b;
+  if (!is_a) part -= shuffled ? of_a + of_b : of_a;
+  const int64_t size = is_a ? l.a_size : l.b_size;
+  T* out = is_a ? task.x + row * l.a_width : task.y + ((shuffled ? l.chunk : 0) + row) * l.b_width;
   const int64_t sample = start + row, padding = part - sample_groups(size);
   const bool inside = sample < l.samples;
   if (padding >= 0) {  // the first one of b is the 1 of the bias
     out[size + padding] = inside && !is_a && padding == 0 ? T(1) : T(0);
     return;
   }
-  const bool shuffled = half == 1;
-  int64_t from = !inside ? 0 : sample;
+  int64_t from = inside ? sample : 0;
   if (inside && shuffled) from = shuffled_sample(task.permutation, sample, l.samples);
   const bool lost = from < 0;
   if (lost) from = 0;
-  const SampleRows<T>& rows = is_a ? task.a : shuffled ? task.marginal_b : task.b;
+  // Number by number: a choice between structs would keep the task in local memory.
+  const T* data = is_a ? task.a.data : shuffled ? task.marginal_b.data : task.b.data;
+  const int64_t stride = is_a ? task.a.sample : shuffled ? task.marginal_b.sample : task.b.sample;
   SampleNoise noise = task.noise;
   if ((shuffled && task.has_marginal) || !inside) noise.seeds = nullptr;
   RandomStream stream = {};
-  if (noise) stream = is_a ? noise.of_a() : noise.of_b();
-  visit_samples(rows.at(from), size, from, noise, stream, part, [&](int64_t variable, T number) {
-    out[variable] = for_products<kProducts>(!inside ? T(0) : lost ? T(NAN) : number);
-  });
+  if (noise) stream = noise.of_a();
+  if (!is_a) stream.purpose = noise.purpose_b;
+  visit_samples(data + from * stride, size, from, noise, stream, part,
+                [&](int64_t variable, T number) {
+                  out[variable] = for_products<kProducts>(!inside ? T(0) : lost ? T(NAN) : number);
+                });
+}
+
+inline constexpr int kGatherRows = 32;  // of a block; a chunk is a multiple
+
+// Grid: x over the chunk in kGatherRows.
+template <class T, Products kProducts>
+__global__ void __launch_bounds__(kMineThreads) mine_gather(MineTask<T> all, int64_t start) {
+  const MineTask<T> task = member_of(all, blockIdx.z);
+  const int threads = static_cast<int>(gather_threads(task.layout));
+#pragma unroll 1
+  for (int i = static_cast<int>(threadIdx.x); i < kGatherRows * threads; i += kMineThreads)
+    gather<kProducts>(task, start, blockIdx.x * int64_t{kGatherRows} + i / threads, i % threads);
 }
 
 }  // namespace midiff::cuda

@@ -48,9 +48,7 @@ void run_mine(const MineTask<T>& task, const Launch& launch) {
   launch(mine_pack<T, kProducts>, blocks(packed), 1, members, kMineThreads, 0, task);
   launch(mine_pack_units<T>, l.padded() / kWarp, 1, members, kMineThreads, block_shared, task);
   for (int64_t number = 0; number < l.chunks; ++number) {
-    const int64_t gathered =
-        l.chunk * (row_threads(l.a_size, l.a_width) + kHalves * row_threads(l.b_size, l.b_width));
-    launch(mine_gather<T, kProducts>, blocks(gathered), 1, members, kMineThreads, 0, task,
+    launch(mine_gather<T, kProducts>, l.chunk / kGatherRows, 1, members, kMineThreads, 0, task,
            number * l.chunk);
     products(mine_first_layer<T, kProducts>, l.tiles, half_tiles);
     products(mine_second_layer<T, kProducts>, l.tiles, row_tiles);
