@@ -32,6 +32,16 @@ int64_t lay_out(MineTask<T>& task, int64_t members, unsigned char* memory) {
   return used;
 }
 
+// The choice between the two designs: by type and sizes, on devices that have both.
+template <class T>
+MineLayout layout_of(const MineArguments& x) {
+  const bool narrow = std::is_same_v<T, float> &&
+                      MineLayout::fits_narrow(x.a_size, x.b_size, x.hidden) &&
+                      cuda::narrow_mine_runs_here();
+  return narrow ? MineLayout::narrow_of(x.samples, x.a_size, x.b_size, x.hidden)
+                : MineLayout::of(x.samples, x.a_size, x.b_size, x.hidden);
+}
+
 // Members that go through the kernels side by side: few, for their layers to stay near the
 // second-level cache, and for large ensembles to need no more memory than small ones. One of them
 // with a layer of 2 · 8,192 · 512 numbers fills a device by itself.
@@ -98,7 +108,7 @@ MineResults donsker_varadhan(const Tensor& a, const Tensor& b,
         return wanted ? tensor.mutable_data_ptr<T>() : nullptr;
       };
       MineTask<T> task = {};
-      task.layout = MineLayout::of(x.samples, x.a_size, x.b_size, x.hidden);
+      task.layout = layout_of<T>(x);
       task.slope = static_cast<T>(negative_slope);
       task.highest = x.rounding == MineRounding::kFloat32;
       task.has_marginal = x.has_marginal;

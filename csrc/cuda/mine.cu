@@ -20,6 +20,8 @@ cudaError_t run(const MineTask<T>& task, cudaStream_t stream) {
 
 }  // namespace
 
+bool narrow_mine_runs_here() { return most_shared_bytes() >= narrow_shared_bytes(); }
+
 cudaError_t launch_mine(const MineTask<float>& task, cudaStream_t stream) {
   return task.highest ? run<float, Products::kHighest>(task, stream)
                       : run<float, Products::kHigh>(task, stream);

@@ -7,14 +7,14 @@
 
 namespace midiff::cuda {
 
-// parts: [2, splits, size] -> number i of the gradient: joint parts count 1 / S, product parts
-// minus the share of the last chunk, whose largest T they are weighed against.
+// parts: [sum_halves, splits, size] -> number i of the gradient: joint parts count 1 / S, product
+// parts minus the share of the last chunk, whose largest T they are weighed against. Where there is
+// one half, it has product pairs in proportion to the joint ones.
 template <class T>
 __device__ __forceinline__ T join_parts(const MineTask<T>& task, const T* parts, int64_t splits,
                                         int64_t size, int64_t i) {
-  double sums[kHalves];
-  for (int half = 0; half < kHalves; ++half) {
-    sums[half] = 0;
+  double sums[kHalves] = {};
+  for (int half = 0; half < task.layout.sum_halves; ++half) {
 #pragma unroll 8
     for (int64_t split = 0; split < splits; ++split)
       sums[half] += static_cast<double>(parts[(half * splits + split) * size + i]);
@@ -77,6 +77,19 @@ __global__ void __launch_bounds__(kMineThreads) mine_input_gradients(MineTask<T>
                                           : nullptr;
   if (out != nullptr)
     *out = join_parts(task, task.input_parts, l.input_splits, l.width * l.in_width(), i);
+}
+
+// The gradients of all weights. `launch`: as for run_mine.
+template <class T, class Launch>
+void join_sums(const MineTask<T>& task, const Launch& launch) {
+  const MineLayout& l = task.layout;
+  const auto over = [&](auto kernel, int64_t items) {
+    launch(kernel, (items + kMineThreads - 1) / kMineThreads, 1, task.members, kMineThreads, 0,
+           task);
+  };
+  over(mine_join_hidden<T>, l.width * l.width + 2 * l.padded());
+  over(mine_hidden_gradients<T>, l.hidden * kWarp);
+  over(mine_input_gradients<T>, l.hidden * l.in_width());
 }
 
 inline constexpr int kJoinRows =

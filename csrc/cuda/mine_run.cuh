@@ -20,9 +20,11 @@
 #pragma once
 
 #include <algorithm>
+#include <type_traits>
 
 #include "csrc/cuda/mine_gradients.cuh"
 #include "csrc/cuda/mine_layers.cuh"
+#include "csrc/cuda/mine_narrow_run.cuh"
 #include "csrc/cuda/mine_prepare.cuh"
 #include "csrc/cuda/mine_scores.cuh"
 #include "csrc/cuda/mine_sums.cuh"
@@ -47,6 +49,11 @@ void run_mine(const MineTask<T>& task, const Launch& launch) {
 
   launch(mine_pack<T, kProducts>, blocks(packed), 1, members, kMineThreads, 0, task);
   launch(mine_pack_units<T>, l.padded() / kWarp, 1, members, kMineThreads, block_shared, task);
+  if constexpr (std::is_same_v<T, float>)
+    if (l.is_narrow()) {
+      run_narrow_mine<kProducts>(task, launch);
+      return;
+    }
   for (int64_t number = 0; number < l.chunks; ++number) {
     launch(mine_gather<T, kProducts>, l.chunk / kGatherRows, 1, members, kMineThreads, 0, task,
            number * l.chunk);
@@ -77,13 +84,7 @@ void run_mine(const MineTask<T>& task, const Launch& launch) {
     }
   }
   launch(mine_finish<T>, 1, 1, members, kMineThreads, block_shared, task);
-  if (to_weights) {
-    launch(mine_join_hidden<T>, blocks(l.width * l.width + 2 * l.padded()), 1, members,
-           kMineThreads, 0, task);
-    launch(mine_hidden_gradients<T>, blocks(l.hidden * kWarp), 1, members, kMineThreads, 0, task);
-    launch(mine_input_gradients<T>, blocks(l.hidden * l.in_width()), 1, members, kMineThreads, 0,
-           task);
-  }
+  if (to_weights) join_sums(task, launch);
   if (to_inputs)
     launch(mine_join_rows<T>, (l.samples + kJoinRows - 1) / kJoinRows, 1, members, kMineThreads, 0,
            task);

@@ -69,12 +69,12 @@ struct MineTask {
   double* block_largest;  // [chunks, row_blocks]: of T over the product's pairs
   double* largest;        // [chunks]: of T over the product's pairs up to the chunk
   double* shares;         // [chunks]: of a weight of the chunk in the mean of exp(T)
-  T* hidden_parts;        // [2, splits, width, width]
-  T* unit_parts;          // [2, splits, 2, padded]
-  T* input_parts;         // [2, input_splits, width, in_width]
+  T* hidden_parts;        // [sum_halves, splits, width, width]
+  T* unit_parts;          // [sum_halves, splits, 2, padded]
+  T* input_parts;         // [sum_halves, input_splits, width, in_width]
   T* hidden_sums;         // [width, width]
   T* unit_sums;           // [2, padded]
-  T* product_gradient;    // [S, A + B]
+  T* product_gradient;    // [S, A + B], or [S, B] of narrow critics, whose a needs none
 };
 
 // Moves the op's tensors on by some members.
@@ -124,24 +124,26 @@ MF_HD void for_each_scratch(MineTask<T>& task, const Visit& visit) {
   visit(task.into_inputs, (l.a_size + l.b_size) * l.width);
   visit(task.x, l.chunk * l.a_width);
   visit(task.y, pairs * l.b_width);
-  visit(task.first, pairs * l.width);
+  const int64_t unit_pairs = l.is_narrow() ? 0 : pairs;  // units of narrow critics stay on chip
+  visit(task.first, unit_pairs * l.width);
   visit(task.first_bits, pairs * l.words());
   visit(task.second_bits, pairs * l.words());
   visit(task.score_parts, l.tiles * pairs);
   visit(task.scores, pairs);
   visit(task.weights, pairs);
-  visit(task.grad_first, to_inputs || to_weights ? pairs * l.width : 0);
+  visit(task.grad_first, to_inputs || to_weights ? unit_pairs * l.width : 0);
   visit(task.block_sums, l.chunks * kHalves * l.row_blocks);
   visit(task.block_largest, l.chunks * l.row_blocks);
   visit(task.largest, l.chunks);
   visit(task.shares, l.chunks);
-  const int64_t of_weights = to_weights ? kHalves : 0;
+  const int64_t of_weights = to_weights ? l.sum_halves : 0;
   visit(task.hidden_parts, of_weights * l.splits * l.width * l.width);
   visit(task.unit_parts, of_weights * l.splits * 2 * l.padded());
   visit(task.input_parts, of_weights * l.input_splits * l.width * l.in_width());
   visit(task.hidden_sums, to_weights ? l.width * l.width : 0);
   visit(task.unit_sums, to_weights ? 2 * l.padded() : 0);
-  visit(task.product_gradient, to_inputs ? l.samples * (l.a_size + l.b_size) : 0);
+  const int64_t waiting = !l.is_narrow() ? l.a_size + l.b_size : task.has_marginal ? 0 : l.b_size;
+  visit(task.product_gradient, to_inputs ? l.samples * waiting : 0);
 }
 
 // One member's part of the task.

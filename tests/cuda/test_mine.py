@@ -10,13 +10,20 @@ from torch import Tensor
 
 from tests.ops.mine_cases import make
 
-# E, S, A, B, H: no tile filled; two tiles of units; several chunks; the paper's critics, cut short.
+# E, S, A, B, H: no tile filled; the paper's critics, cut short; the largest narrow critic, and one
+# too large in each of its sizes; two tiles of units; several chunks. Narrow critics, up to 56, 55
+# and 104, have kernels of their own in float32.
 SHAPES = [
     (1, 1, 1, 1, 1),
     (2, 300, 5, 17, 33),
-    (1, 1000, 3, 2, 130),
     (3, 2000, 20, 20, 512),
     (1, 70_000, 50, 50, 100),
+    (2, 3000, 56, 55, 104),
+    (1, 300, 57, 3, 16),
+    (1, 300, 3, 56, 16),
+    (1, 300, 3, 2, 105),
+    (1, 1000, 3, 2, 130),
+    (1, 70_000, 20, 20, 128),
 ]
 # Relative errors in the Euclidean norm. TF32 has 10 bits of mantissa and turns units near 0 on or
 # off: simulated, exactly rounded TF32 products are up to 1.8e-2 from float64 at 512 units.
@@ -99,17 +106,24 @@ def test_another_stream_and_a_graph() -> None:
     assert not torch.equal(captured, expected)
 
 
-def test_large_scores_do_not_overflow() -> None:
-    case = make(1, 300, 3, 3, 20).on("cuda")
+@pytest.mark.parametrize("hidden", [20, 130])
+def test_large_scores_do_not_overflow(hidden: int) -> None:
+    case = make(1, 300, 3, 3, hidden).on("cuda")
     weights = case.weights._replace(weight_out=case.weights.weight_out * 1e4)
     case = case._replace(weights=weights)
-    assert distance(case.information("fused"), case.information("eager")) < 1e-10
+    exact = case.information("eager")
+    assert distance(case.information("fused"), exact) < 1e-10
+    assert distance(case.to(torch.float32).information("fused"), exact) < 1e-4
 
 
-def test_not_a_number_shows() -> None:
-    case = make(1, 300, 3, 3, 20).on("cuda")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("hidden", [20, 130])
+def test_not_a_number_shows(hidden: int, dtype: torch.dtype) -> None:
+    case = make(1, 300, 3, 3, hidden).on("cuda").to(dtype)
     case.weights.weight_out[0, 3] = float("nan")
-    assert case.information("fused").isnan().all()
+    information, gradients = case.information_and_gradients("fused")
+    assert information.isnan().all()
+    assert all(gradients[name].isnan().all() for name in ("a", "b", "weight_a"))
 
 
 @pytest.mark.parametrize("marginal", [False, True])
