@@ -1,7 +1,7 @@
 // The Donsker-Varadhan bound and its gradients for narrow critics in float32: units of no layer go
 // through memory. Blocks hold weights in shared memory and take their parts of the samples through:
 //
-//   gather         rows of a and b with their noise, as for all critics
+//   gather         rows of a and b with their noise
 //   scores         h = act(W_a x + W_b y + b), T = w_out · act(W_h h + b_h); keeps which units of
 //                  both layers are active, 32 bytes a pair
 //   score, weigh   weights of all pairs, and the estimate
@@ -19,6 +19,7 @@
 #include <cstdint>
 
 #include "csrc/cuda/mine_gradients.cuh"
+#include "csrc/cuda/mine_narrow_gather.cuh"
 #include "csrc/cuda/mine_narrow_inputs.cuh"
 #include "csrc/cuda/mine_narrow_scores.cuh"
 #include "csrc/cuda/mine_narrow_sums.cuh"
@@ -41,8 +42,8 @@ void run_narrow_mine(const MineTask<float>& task, const Launch& launch) {
   const auto over_parts = [&](auto kernel, int64_t shared) {
     launch(kernel, l.splits, 1, members, kNarrowThreads, shared, task);
   };
-  launch(mine_gather<float, kProducts>, l.chunk / kGatherRows, 1, members, kMineThreads, 0, task,
-         int64_t{0});
+  launch(mine_narrow_gather<kProducts>, l.chunk / kGatherRows, 1, members, kMineThreads,
+         narrow_gather_shared_bytes(), task);
   over_parts(mine_narrow_scores<kProducts>, narrow_scores_shared_bytes());
   launch(mine_score<float>, l.row_blocks, kHalves, members, kMineThreads, block_shared, task,
          int64_t{0});

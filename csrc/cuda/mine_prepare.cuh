@@ -91,18 +91,18 @@ MF_HD constexpr int64_t gather_threads(const MineLayout& l) {
   return row_threads(l.a_size, l.a_width) + kHalves * row_threads(l.b_size, l.b_width);
 }
 
-// What thread `part` brings in of row `row` of the chunk that begins at sample `start`.
+// What thread `part` of a sample brings into its rows of a, and of b for each half.
 template <Products kProducts, class T>
-__device__ __forceinline__ void gather(const MineTask<T>& task, int64_t start, int64_t row,
-                                       int part) {
+__device__ __forceinline__ void gather(const MineTask<T>& task, int64_t sample, int part, T* x,
+                                       T* joint, T* product) {
   const MineLayout& l = task.layout;
   const int of_a = static_cast<int>(row_threads(l.a_size, l.a_width));
   const int of_b = static_cast<int>(row_threads(l.b_size, l.b_width));
   const bool is_a = part < of_a, shuffled = part >= of_a + of_b;
   if (!is_a) part -= shuffled ? of_a + of_b : of_a;
   const int64_t size = is_a ? l.a_size : l.b_size;
-  T* out = is_a ? task.x + row * l.a_width : task.y + ((shuffled ? l.chunk : 0) + row) * l.b_width;
-  const int64_t sample = start + row, padding = part - sample_groups(size);
+  T* out = is_a ? x : shuffled ? product : joint;
+  const int64_t padding = part - sample_groups(size);
   const bool inside = sample < l.samples;
   if (padding >= 0) {  // the first one of b is the 1 of the bias
     out[size + padding] = inside && !is_a && padding == 0 ? T(1) : T(0);
@@ -132,10 +132,15 @@ inline constexpr int kGatherRows = 32;  // of a block; a chunk is a multiple
 template <class T, Products kProducts>
 __global__ void __launch_bounds__(kMineThreads) mine_gather(MineTask<T> all, int64_t start) {
   const MineTask<T> task = member_of(all, blockIdx.z);
-  const int threads = static_cast<int>(gather_threads(task.layout));
+  const MineLayout& l = task.layout;
+  const int threads = static_cast<int>(gather_threads(l));
 #pragma unroll 1
-  for (int i = static_cast<int>(threadIdx.x); i < kGatherRows * threads; i += kMineThreads)
-    gather<kProducts>(task, start, blockIdx.x * int64_t{kGatherRows} + i / threads, i % threads);
+  for (int i = static_cast<int>(threadIdx.x); i < kGatherRows * threads; i += kMineThreads) {
+    const int64_t row = blockIdx.x * int64_t{kGatherRows} + i / threads;
+    T* joint = task.y + row * l.b_width;
+    gather<kProducts>(task, start + row, i % threads, task.x + row * l.a_width, joint,
+                      joint + l.chunk * l.b_width);
+  }
 }
 
 }  // namespace midiff::cuda
