@@ -82,10 +82,9 @@ int main() {
   test_highest({1, 1, 1, 1, 1, 0.25, false}, 1, 1e-6);
   test_highest({1, 60, 56, 55, 104, 0.25, true, 0.5}, 1, 1e-6);  // no padding
   test_highest({1, 130, 50, 49, 100, 0.25, false}, 2, 1e-6);     // two parts of tiles
-  test_highest({1, 60, 50, 3, 33, 1.0, true}, 1, 3e-6);
   test_highest({1, 140, 3, 6, 16, 0.0, false, 0, 60}, 1, 1e-6);  // exp(T) would be infinite
   test_high({1, 130, 5, 6, 20, 1.0, false}, 2);
-  test_high({1, 60, 50, 50, 100, 1.0, true}, 1);
+  test_high({1, 60, 50, 3, 33, 1.0, true}, 1);
   test_wanted({1, 130, 5, 6, 20, 0.1, true});
   test_alone({2, 130, 3, 2, 7, 0.1, false, 0.5});
   test_not_a_number<Products::kHighest>();
