@@ -132,8 +132,11 @@ __device__ __forceinline__ void input_rows(const MineTask<float>& task, int64_t 
     const int64_t sample = first + row + g() + 8 * below;
     if (sample >= l.samples) continue;
     // Every row of the marginal samples has one pair; one of b has two, and the second one waits.
-    float* second = task.has_marginal ? task.grad_marginal_b + task.permutation[sample] * b_size
-                                      : task.product_gradient + sample * b_size;
+    float* second = task.product_gradient + sample * b_size;
+    if (task.has_marginal) {
+      const int64_t to = shuffled_sample(task.permutation, sample, l.samples);
+      second = to < 0 ? nullptr : task.grad_marginal_b + to * b_size;
+    }
 #pragma unroll
     for (int j = 0; j < kTiles; ++j)
 #pragma unroll
@@ -143,7 +146,7 @@ __device__ __forceinline__ void input_rows(const MineTask<float>& task, int64_t 
           task.grad_a[sample * a_size + column] = share * of_a[0][j][2 * below + k];
         if (column < b_size) {
           task.grad_b[sample * b_size + column] = share * of_b[0][j][2 * below + k];
-          second[column] = share * of_b[1][j][2 * below + k];
+          if (second != nullptr) second[column] = share * of_b[1][j][2 * below + k];
         }
       }
   }
@@ -220,9 +223,9 @@ __global__ void __launch_bounds__(kMineThreads) mine_narrow_join_rows(MineTask<T
   const MineLayout& l = task.layout;
   const int64_t i = static_cast<int64_t>(blockIdx.x) * kMineThreads + threadIdx.x;
   const int64_t sample = i / l.b_size;
-  if (sample < l.samples)
-    task.grad_b[task.permutation[sample] * l.b_size + i - sample * l.b_size] +=
-        task.product_gradient[i];
+  if (sample >= l.samples) return;
+  const int64_t to = shuffled_sample(task.permutation, sample, l.samples);
+  if (to >= 0) task.grad_b[to * l.b_size + i - sample * l.b_size] += task.product_gradient[i];
 }
 
 }  // namespace midiff::cuda

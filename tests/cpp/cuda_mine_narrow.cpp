@@ -76,6 +76,16 @@ void test_not_a_number() {
   }
 }
 
+// Nobody looks at the permutation beforehand: an index out of range is read and written nowhere.
+void test_no_permutation(bool marginal) {
+  const Shape shape = {2, 60, 3, 2, 7, 0.0, marginal, 0.5};
+  Arguments<float> x(shape);
+  x.permutation[3] = 60;
+  x.permutation[60] = -1;
+  const auto got = run<float, Products::kHigh>(shape, x, parts_of(shape, 1), Order::kForward);
+  MF_EXPECT(std::isnan(got[0][0]) && std::isnan(got[0][1]));
+}
+
 }  // namespace
 
 int main() {
@@ -89,4 +99,6 @@ int main() {
   test_alone({2, 130, 3, 2, 7, 0.1, false, 0.5});
   test_not_a_number<Products::kHighest>();
   test_not_a_number<Products::kHigh>();
+  test_no_permutation(false);
+  test_no_permutation(true);
 }
