@@ -75,13 +75,7 @@ inline void gather_tiles(const MineShape& shape, int64_t samples, const float* p
   for (int64_t lane = 0; lane < lanes; ++lane) total.merge(results[lane].product);
   const float joint_share = static_cast<float>(1.0 / static_cast<double>(samples));
 
-  const auto zero = [](float* to, int64_t count) { std::memset(to, 0, sizeof(float) * count); };
-  zero(out.weight_a, l.hidden * a);
-  zero(out.weight_b, l.hidden * b);
-  zero(out.bias_first, l.hidden);
-  zero(out.weight_h, l.hidden * l.hidden);
-  zero(out.bias_h, l.hidden);
-  zero(out.weight_out, l.hidden);
+  clear_gradients(shape, out);
   for (int64_t lane = 0; lane < lanes; ++lane) {
     const float* sum = sums + lane * l.sums_size();
     const float product_share = static_cast<float>(total.share(results[lane].product.maximum));

@@ -15,6 +15,7 @@
 #include "csrc/cpu/bf16.h"
 #include "csrc/cpu/mine_amx_layout.h"
 #include "csrc/cpu/mine_inputs.h"
+#include "csrc/cpu/mine_weights.h"
 
 namespace midiff::MF_ISA {
 
@@ -197,21 +198,10 @@ class MineAmxLane {
 
   // Weights of the samples in the two sums, and the running log-sum-exp.
   void weigh() {
-    const float* joint = scratch_ + l_.scores();
-    const float* product = joint + l_.chunk;
-    double maximum = -HUGE_VAL;
-    for (int64_t s = 0; s < count_; ++s) {
-      result_.joint_sum += joint[s];
-      maximum = product[s] > maximum ? product[s] : maximum;
-    }
-    const double factor = result_.product.raise(maximum);
-    if (factor != 1.0 && shape_.weight_gradients) rescale(static_cast<float>(factor));
     float* weight = scratch_ + l_.weight();
-    for (int64_t s = 0; s < blocks_ * kBlockSide; ++s) {
-      weight[s] = s < count_ ? 1.0f : 0.0f;
-      weight[l_.chunk + s] =
-          s < count_ ? static_cast<float>(result_.product.add(product[s])) : 0.0f;
-    }
+    const double factor = weigh_samples(result_, scratch_ + l_.scores(), l_.chunk, count_,
+                                        blocks_ * kBlockSide, weight);
+    if (factor != 1.0 && shape_.weight_gradients) rescale(static_cast<float>(factor));
     if (shape_.weight_gradients)
       for (int kind = 0; kind < 2; ++kind)
         for (int64_t s = 0; s < count_; ++s)

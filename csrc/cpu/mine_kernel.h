@@ -65,13 +65,7 @@ void gather_lanes(const MineShape& shape, int64_t samples, const T* packed, int6
   for (int64_t lane = 0; lane < lanes; ++lane) total.merge(results[lane].product);
   const T joint_share = static_cast<T>(1.0 / static_cast<double>(samples));
 
-  const auto zero = [](T* to, int64_t count) { std::memset(to, 0, sizeof(T) * count); };
-  zero(out.weight_a, l.hidden * l.a);
-  zero(out.weight_b, l.hidden * l.b);
-  zero(out.bias_first, l.hidden);
-  zero(out.weight_h, l.hidden * l.hidden);
-  zero(out.bias_h, l.hidden);
-  zero(out.weight_out, l.hidden);
+  clear_gradients(shape, out);
   for (int64_t lane = 0; lane < lanes; ++lane) {
     const T* sum = sums + lane * l.sums_size();
     const T product_share = static_cast<T>(total.share(results[lane].product.maximum));

@@ -14,6 +14,7 @@
 
 #include "csrc/cpu/mine_inputs.h"
 #include "csrc/cpu/mine_layout.h"
+#include "csrc/cpu/mine_weights.h"
 
 namespace midiff::MF_ISA {
 
@@ -142,20 +143,10 @@ class MineLane {
 
   // Weights of the samples in the two sums, and the running log-sum-exp.
   void weigh() {
-    const T* joint = scratch_ + l_.scores();
-    const T* product = joint + l_.chunk;
-    double maximum = -HUGE_VAL;
-    for (int64_t s = 0; s < count_; ++s) {
-      result_.joint_sum += joint[s];
-      maximum = product[s] > maximum ? product[s] : maximum;
-    }
-    const double factor = result_.product.raise(maximum);
-    if (factor != 1.0 && shape_.weight_gradients) rescale(static_cast<T>(factor));
     T* weight = scratch_ + l_.weight_t();
-    for (int64_t s = 0; s < l_.chunk; ++s) {
-      weight[s] = s < count_ ? T(1) : T(0);
-      weight[l_.chunk + s] = s < count_ ? static_cast<T>(result_.product.add(product[s])) : T(0);
-    }
+    const double factor =
+        weigh_samples(result_, scratch_ + l_.scores(), l_.chunk, count_, l_.chunk, weight);
+    if (factor != 1.0 && shape_.weight_gradients) rescale(static_cast<T>(factor));
     T* by_row = scratch_ + l_.weight_r();
     for (int kind = 0; kind < 2; ++kind)
       for (int64_t s = 0; s < l_.chunk; ++s)

@@ -52,7 +52,8 @@ int64_t members_at_once(int64_t members, int64_t bytes_of_one) {
   return (members + groups - 1) / groups;
 }
 
-// The permutation is trusted to hold every index once: looking would mean to wait for the device.
+// That the permutation holds every index once is trusted: looking would mean to wait for the
+// device. An index out of range makes the bound NaN.
 MineResults donsker_varadhan(const Tensor& a, const Tensor& b,
                              const std::optional<Tensor>& marginal_b, const Tensor& permutation,
                              const Tensor& weight_a, const Tensor& bias_a, const Tensor& weight_b,

@@ -22,7 +22,7 @@ struct MineTask {
   SampleRows<T> b;             // [S, B]
   SampleRows<T> marginal_b;    // [S, B]; b itself without, with its noise
   SampleNoise noise;           // on a and b
-  const int64_t* permutation;  // [S], trusted
+  const int64_t* permutation;  // [S]; an index out of range makes NaN
   const T* weight_a;           // [H, A]
   const T* bias_a;             // [H]
   const T* weight_b;           // [H, B]

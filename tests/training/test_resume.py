@@ -88,19 +88,23 @@ def test_a_crash_at_any_write_changes_nothing(
     assert crashes > 20
 
 
-def test_a_stop_in_the_middle_changes_nothing(tiny: RunConfig, tmp_path: Path) -> None:
-    """SIGINT in the pretraining and in an epoch that has no checkpoint of its own."""
-    whole = train(tiny, tmp_path / "whole")
-    moments = [2, 3 + 3 * 3 + 1]  # in passes
+def train_with_stops(config: RunConfig, path: Path, counter: str, moments: list[int]) -> None:
+    """Trains until SIGINT has come at every moment, told by a counter of the status."""
 
     def interrupt(status: Status) -> None:
-        if moments and status.passes == moments[0]:
+        if moments and getattr(status, counter) == moments[0]:
             moments.pop(0)
             os.kill(os.getpid(), signal.SIGINT)
 
     while moments:
         with pytest.raises(KeyboardInterrupt):
-            train(tiny, tmp_path / "stopped", report=interrupt)
+            train(config, path, report=interrupt)
+
+
+def test_a_stop_in_the_middle_changes_nothing(tiny: RunConfig, tmp_path: Path) -> None:
+    """SIGINT in the pretraining and in an epoch that has no checkpoint of its own."""
+    whole = train(tiny, tmp_path / "whole")
+    train_with_stops(tiny, tmp_path / "stopped", "passes", [2, 3 + 3 * 3 + 1])
     state = RunDirectory(tmp_path / "stopped").read_checkpoint()
     assert state is not None
     assert state["epoch"] == 4
@@ -128,16 +132,7 @@ def test_a_run_that_is_made_longer_was_long_from_the_start(
 def test_a_stop_while_a_run_is_made_longer_changes_nothing(tiny: RunConfig, tmp_path: Path) -> None:
     """The first stop is before the next snapshot: that of the former last epoch is on disk."""
     train(with_epochs(tiny, 4), tmp_path / "longer")
-    stops = [5, 6]
-
-    def interrupt(status: Status) -> None:
-        if stops and status.epoch == stops[0]:
-            stops.pop(0)
-            os.kill(os.getpid(), signal.SIGINT)
-
-    while stops:
-        with pytest.raises(KeyboardInterrupt):
-            train(tiny, tmp_path / "longer", report=interrupt)
+    train_with_stops(tiny, tmp_path / "longer", "epoch", [5, 6])
     same_result(train(tiny, tmp_path / "longer"), train(tiny, tmp_path / "whole"))
 
 
