@@ -32,47 +32,12 @@ void test_double(const Shape& shape, int64_t chunk, bool races) {
 }
 
 void test_highest(const Shape& shape, int64_t chunk, double limit) {
-  const Arguments<float> x(shape);
-  const auto got =
-      run<float, Products::kHighest>(shape, x, chunks_of(shape, chunk), Order::kForward);
-  MF_EXPECT(error(got, define(shape, x)) < limit);
+  check_highest(shape, chunks_of(shape, chunk), limit);
 }
 
-// With slope 1: rounding a sum near 0 to the other side would change a derivative at one go.
-void test_high(const Shape& shape, int64_t chunk) {
-  const Arguments<float> x(shape);
-  const auto got = run<float, Products::kHigh>(shape, x, chunks_of(shape, chunk), Order::kShuffled);
-  const double of_high = error(got, define(shape, x));
-  MF_EXPECT(of_high < 3e-3 && of_high > 1e-5);  // and it is not "highest" by mistake
-}
+void test_high(const Shape& shape, int64_t chunk) { check_high(shape, chunks_of(shape, chunk)); }
 
-// In one unit of the second sample: shows in the estimate, and in the gradients of all that it
-// feeds.
-void test_not_a_number() {
-  const Shape shape = {2, 60, 3, 2, 7, 0.0, false};
-  Arguments<float> x(shape);
-  x.a[count(shape.samples * shape.a_size) + 4] = std::numeric_limits<float>::quiet_NaN();
-  const auto check = [&](const Results<float>& got) {
-    MF_EXPECT(std::isfinite(got[0][0]) && std::isnan(got[0][1]));
-    for (size_t i = 4; i < got.size(); ++i) {
-      const size_t half = got[i].size() / 2;
-      for (size_t k = 0; k < half; ++k)
-        MF_EXPECT(std::isfinite(got[i][k]) && std::isnan(got[i][half + k]));
-    }
-  };
-  check(run<float, Products::kHighest>(shape, x, chunks_of(shape, 256), Order::kForward));
-  check(run<float, Products::kHigh>(shape, x, chunks_of(shape, 256), Order::kForward));
-}
-
-// Nobody looks at the permutation beforehand: an index out of range is read and written nowhere.
-void test_no_permutation() {
-  const Shape shape = {2, 60, 3, 2, 7, 0.0, false, 0.5};
-  Arguments<float> x(shape);
-  x.permutation[3] = 60;
-  x.permutation[60] = -1;
-  const auto got = run<float, Products::kHighest>(shape, x, chunks_of(shape, 256), Order::kForward);
-  MF_EXPECT(std::isnan(got[0][0]) && std::isnan(got[0][1]));
-}
+MineLayout one_chunk_of(const Shape& shape) { return chunks_of(shape, 256); }
 
 }  // namespace
 
@@ -88,6 +53,7 @@ int main() {
   // Two chunks and two members.
   test_highest({2, 300, 5, 6, 20, 0.1, true, 0.5}, 256, 1e-6);
   test_high({2, 300, 5, 6, 20, 1.0, true}, 256);
-  test_not_a_number();
-  test_no_permutation();
+  check_not_a_number<Products::kHighest>(one_chunk_of);
+  check_not_a_number<Products::kHigh>(one_chunk_of);
+  check_no_permutation<Products::kHighest>(false, one_chunk_of);
 }

@@ -3,6 +3,7 @@
 // Include after tests/cpp/emulated_cuda.h.
 #pragma once
 
+#include <limits>
 #include <numeric>
 
 #include "csrc/cuda/mine_run.cuh"
@@ -237,6 +238,48 @@ double error(const Results<T>& got, const Results<double>& wanted) {
     worst = std::max(worst, std::sqrt(difference / std::max(whole, 0.01)));
   }
   return worst;
+}
+
+inline void check_highest(const Shape& shape, const cuda::MineLayout& layout, double limit) {
+  const Arguments<float> x(shape);
+  const auto got =
+      run<float, cuda::Products::kHighest>(shape, x, layout, emulated::Order::kForward);
+  MF_EXPECT(error(got, define(shape, x)) < limit);
+}
+
+// With slope 1: rounding a sum near 0 to the other side would change a derivative at one go.
+inline void check_high(const Shape& shape, const cuda::MineLayout& layout) {
+  const Arguments<float> x(shape);
+  const auto got = run<float, cuda::Products::kHigh>(shape, x, layout, emulated::Order::kShuffled);
+  const double of_high = error(got, define(shape, x));
+  MF_EXPECT(of_high < 3e-3 && of_high > 1e-5);  // and it is not "highest" by mistake
+}
+
+// In one unit of the second member: shows in the estimate, and in the gradients of all that it
+// feeds. `layout_of` takes the shape.
+template <cuda::Products kProducts, class LayoutOf>
+void check_not_a_number(const LayoutOf& layout_of) {
+  const Shape shape = {2, 60, 3, 2, 7, 0.0, false};
+  Arguments<float> x(shape);
+  x.a[count(shape.samples * shape.a_size) + 4] = std::numeric_limits<float>::quiet_NaN();
+  const auto got = run<float, kProducts>(shape, x, layout_of(shape), emulated::Order::kForward);
+  MF_EXPECT(std::isfinite(got[0][0]) && std::isnan(got[0][1]));
+  for (size_t i = 4; i < got.size(); ++i) {
+    const size_t half = got[i].size() / 2;
+    for (size_t k = 0; k < half; ++k)
+      MF_EXPECT(std::isfinite(got[i][k]) && std::isnan(got[i][half + k]));
+  }
+}
+
+// Nobody looks at the permutation beforehand: an index out of range is read and written nowhere.
+template <cuda::Products kProducts, class LayoutOf>
+void check_no_permutation(bool marginal, const LayoutOf& layout_of) {
+  const Shape shape = {2, 60, 3, 2, 7, 0.0, marginal, 0.5};
+  Arguments<float> x(shape);
+  x.permutation[3] = 60;
+  x.permutation[60] = -1;
+  const auto got = run<float, kProducts>(shape, x, layout_of(shape), emulated::Order::kForward);
+  MF_EXPECT(std::isnan(got[0][0]) && std::isnan(got[0][1]));
 }
 
 }  // namespace midiff::test

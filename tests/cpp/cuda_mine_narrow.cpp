@@ -26,16 +26,10 @@ Results<float> once(const Shape& shape, int64_t parts, Order order = Order::kFor
 }
 
 void test_highest(const Shape& shape, int64_t parts, double limit) {
-  const auto got = once(shape, parts);
-  MF_EXPECT(error(got, define(shape, Arguments<float>(shape))) < limit);
+  check_highest(shape, parts_of(shape, parts), limit);
 }
 
-// With slope 1: rounding a sum near 0 to the other side would change a derivative at one go.
-void test_high(const Shape& shape, int64_t parts) {
-  const auto got = once<Products::kHigh>(shape, parts, Order::kShuffled);
-  const double of_high = error(got, define(shape, Arguments<float>(shape)));
-  MF_EXPECT(of_high < 3e-3 && of_high > 1e-5);  // and it is not "highest" by mistake
-}
+void test_high(const Shape& shape, int64_t parts) { check_high(shape, parts_of(shape, parts)); }
 
 // The same bits whatever else is asked for, and in any order of the threads.
 void test_wanted(const Shape& shape) {
@@ -61,30 +55,7 @@ void test_alone(const Shape& both) {
     MF_EXPECT(std::equal(alone[i].begin(), alone[i].end(), together[i].begin()));
 }
 
-// In one unit of the second member: shows in all that it feeds.
-template <Products kProducts>
-void test_not_a_number() {
-  const Shape shape = {2, 60, 3, 2, 7, 0.0, false};
-  Arguments<float> x(shape);
-  x.a[count(shape.samples * shape.a_size) + 4] = std::numeric_limits<float>::quiet_NaN();
-  const auto got = run<float, kProducts>(shape, x, parts_of(shape, 1), Order::kForward);
-  MF_EXPECT(std::isfinite(got[0][0]) && std::isnan(got[0][1]));
-  for (size_t i = 4; i < got.size(); ++i) {
-    const size_t half = got[i].size() / 2;
-    for (size_t k = 0; k < half; ++k)
-      MF_EXPECT(std::isfinite(got[i][k]) && std::isnan(got[i][half + k]));
-  }
-}
-
-// Nobody looks at the permutation beforehand: an index out of range is read and written nowhere.
-void test_no_permutation(bool marginal) {
-  const Shape shape = {2, 60, 3, 2, 7, 0.0, marginal, 0.5};
-  Arguments<float> x(shape);
-  x.permutation[3] = 60;
-  x.permutation[60] = -1;
-  const auto got = run<float, Products::kHigh>(shape, x, parts_of(shape, 1), Order::kForward);
-  MF_EXPECT(std::isnan(got[0][0]) && std::isnan(got[0][1]));
-}
+MineLayout one_part_of(const Shape& shape) { return parts_of(shape, 1); }
 
 }  // namespace
 
@@ -97,8 +68,8 @@ int main() {
   test_high({1, 60, 50, 3, 33, 1.0, true}, 1);
   test_wanted({1, 130, 5, 6, 20, 0.1, true});
   test_alone({2, 130, 3, 2, 7, 0.1, false, 0.5});
-  test_not_a_number<Products::kHighest>();
-  test_not_a_number<Products::kHigh>();
-  test_no_permutation(false);
-  test_no_permutation(true);
+  check_not_a_number<Products::kHighest>(one_part_of);
+  check_not_a_number<Products::kHigh>(one_part_of);
+  check_no_permutation<Products::kHigh>(false, one_part_of);
+  check_no_permutation<Products::kHigh>(true, one_part_of);
 }
