@@ -27,23 +27,24 @@ class EmulatedTiles {
     std::memcpy(words, tiles_[tile], sizeof(tiles_[tile]));
   }
 
-  // As TDPBF16PS: a fused multiply-add for each number of a pair in turn; numbers too small for a
-  // normal one count as zero. Nothing above relies on the order of a product's sums, only on its
-  // being the same every time.
+  // As TDPBF16PS is defined: the first numbers of all pairs are multiplied and added up, each time
+  // rounding once; the second numbers by themselves; then both sums are added to what was there.
+  // Numbers too small for a normal one count as zero.
   template <int sums, int left, int right>
   void multiply() {
     for (int m = 0; m < kTileSide; ++m) {
-      float row[kTileSide];
-      std::memcpy(row, tiles_[sums] + m * kTileSide, sizeof(row));
+      float first[kTileSide] = {}, second[kTileSide] = {}, row[kTileSide];
       for (int k = 0; k < kTileSide; ++k) {
         const uint32_t pair = tiles_[left][m * kTileSide + k];
         const uint32_t* with = tiles_[right] + k * kTileSide;
-        const float first = number(pair << 16), second = number(pair);
         for (int n = 0; n < kTileSide; ++n) {
-          row[n] = normal(fused(first, number(with[n] << 16), row[n]));
-          row[n] = normal(fused(second, number(with[n]), row[n]));
+          first[n] = fused(number(pair << 16), number(with[n] << 16), first[n]);
+          second[n] = fused(number(pair), number(with[n]), second[n]);
         }
       }
+      std::memcpy(row, tiles_[sums] + m * kTileSide, sizeof(row));
+      for (int n = 0; n < kTileSide; ++n)
+        row[n] = normal(normal(row[n]) + normal(first[n] + second[n]));
       std::memcpy(tiles_[sums] + m * kTileSide, row, sizeof(row));
     }
   }
@@ -52,7 +53,7 @@ class EmulatedTiles {
   // Exact: a product of two bf16 numbers has 16 bits, and double adds a float32 to it with 53.
   // Twice rounded only where the two are further apart than that.
   static float fused(float a, float b, float sum) {
-    return static_cast<float>(static_cast<double>(a) * b + sum);
+    return normal(static_cast<float>(static_cast<double>(a) * b + sum));
   }
   static float normal(float value) {
     const float size = value < 0 ? -value : value;
