@@ -134,11 +134,11 @@ cuda_architectures = (
 def build_info() -> dict[str, str]:
     """How the compiled library was built and which instruction set it runs; empty without it.
 
-    Keys: ``version``, ``instruction_set`` ("avx512", "avx2" or "baseline"), ``high``
-    and ``medium`` (products of MINE at that float32 precision: "amx" for bf16 in AMX tiles, "bf16"
-    or "float32"), ``compiler``,
-    ``torch_target`` (oldest torch it works with), ``torch_headers`` (torch it was built against),
-    ``cuda`` (the architectures built and the CUDA version, or why the CUDA ops are not used).
+    Keys: ``version``, ``instruction_set`` ("avx512", "avx2" or "baseline"), ``high`` and
+    ``medium`` (products of MINE at that float32 precision: "float32"; "bf16"; or "amx", bf16 in
+    AMX's tiles, into two of which "high" splits each number), ``compiler``, ``torch_target``
+    (oldest torch it works with), ``torch_headers`` (torch it was built against), ``cuda`` (the
+    architectures built and the CUDA version, or why the CUDA ops are not used).
     """
     if _module is None:
         return {}

@@ -116,8 +116,11 @@ def test_build_info() -> None:
     }
     assert info["version"] == __version__
     assert info["instruction_set"] in ("avx512", "avx2", "baseline")
-    assert info["high"] == "float32"
-    assert info["medium"] in ("float32", "bf16", "amx")
+    assert (info["high"], info["medium"]) in (
+        ("float32", "float32"),
+        ("float32", "bf16"),
+        ("amx", "amx"),
+    )
     assert info["torch_target"] == "2.10"
     assert info["instruction_set"] in _load.reason
 

@@ -1,4 +1,4 @@
-// The Donsker-Varadhan kernel whose products are tiles of bf16 pairs, for processors that have
+// The Donsker-Varadhan kernels whose products are tiles of bf16 pairs, for processors that have
 // Intel's tile unit (Sapphire Rapids and later). See avx512.cpp for the order of things here.
 #include "csrc/cpu/kernels.h"
 
@@ -52,8 +52,10 @@ static bool system_grants_tiles() {
 
 namespace midiff::amx {
 
-constexpr MineKernel<float> kernel = mine_amx_kernel<AmxTiles>();
-const MineKernel<float>* const mine = &kernel;
+constexpr MineKernel<float> whole_kernel = mine_amx_kernel<AmxTiles, 1>();
+constexpr MineKernel<float> split_kernel = mine_amx_kernel<AmxTiles, 2>();
+const MineKernel<float>* const mine = &whole_kernel;
+const MineKernel<float>* const mine_split = &split_kernel;
 
 // One block of small integers, whose sums are exact in whatever order they are made.
 static bool products_are_right() {
@@ -72,7 +74,7 @@ static bool products_are_right() {
   for (float& sum : sums) sum = 1.0f;
   AmxTiles tiles;
   tiles.configure();
-  multiply_block(tiles, sums, 2 * kTileWords, true, left, kTileWords, right, kTileWords, 1);
+  multiply_block<1, 1>(tiles, sums, 2 * kTileWords, true, left, kTileWords, right, kTileWords, 1);
   tiles.release();
   for (int row = 0; row < kBlockSide; ++row)
     for (int column = 0; column < kBlockSide; ++column) {
@@ -97,6 +99,7 @@ bool usable() { return processor_has_tiles() && system_grants_tiles() && product
 namespace midiff::amx {
 
 const MineKernel<float>* const mine = nullptr;
+const MineKernel<float>* const mine_split = nullptr;
 bool usable() { return false; }
 
 }  // namespace midiff::amx

@@ -3,7 +3,8 @@
 // where the including file defines MF_AMX; amx_emulated.h does the same anywhere.
 //
 // In memory a tile is 256 consecutive 32-bit words, so that a product reads one stream for each of
-// its operands.
+// its operands. Where numbers are kept to more than bf16's 8 bits, an operand has two parts: behind
+// each tile follows one of what the first one lacks, so that their sum has 16 bits.
 #pragma once
 
 #include <cstdint>
@@ -74,8 +75,9 @@ class AmxTiles {
 
 // 2 x 2 tiles of sums: left[m] x right[n] over `depth` tiles that follow one another. The second
 // tile of a side is `step` words behind the first; sums are two tiles side by side, and two more
-// `sums_step` words on. They begin at zero unless `add`.
-template <class Tiles>
+// `sums_step` words on. They begin at zero unless `add`. Of two operands of two parts, the product
+// of the second parts is too small to count.
+template <int left_parts, int right_parts, class Tiles>
 MF_HD void multiply_block(Tiles& tiles, float* sums, int64_t sums_step, bool add,
                           const uint32_t* left, int64_t left_step, const uint32_t* right,
                           int64_t right_step, int64_t depth) {
@@ -91,15 +93,34 @@ MF_HD void multiply_block(Tiles& tiles, float* sums, int64_t sums_step, bool add
     tiles.template zero<2>();
     tiles.template zero<3>();
   }
-  for (int64_t k = 0; k < depth * kTileWords; k += kTileWords) {
-    tiles.template load<4>(left + k);
-    tiles.template load<6>(right + k);
+  for (int64_t k = 0; k < depth; ++k) {
+    const uint32_t* second_part = right + (right_parts - 1) * kTileWords;
+    tiles.template load<4>(left);
+    tiles.template load<6>(second_part);
     tiles.template multiply<0, 4, 6>();
-    tiles.template load<7>(right + right_step + k);
+    tiles.template load<7>(second_part + right_step);
     tiles.template multiply<1, 4, 7>();
-    tiles.template load<5>(left + left_step + k);
+    tiles.template load<5>(left + left_step);
     tiles.template multiply<2, 5, 6>();
     tiles.template multiply<3, 5, 7>();
+    if constexpr (right_parts == 2) {
+      tiles.template load<6>(right);
+      tiles.template multiply<0, 4, 6>();
+      tiles.template multiply<2, 5, 6>();
+      tiles.template load<7>(right + right_step);
+      tiles.template multiply<1, 4, 7>();
+      tiles.template multiply<3, 5, 7>();
+    }
+    if constexpr (left_parts == 2) {
+      tiles.template load<4>(left + kTileWords);
+      tiles.template multiply<0, 4, 6>();
+      tiles.template multiply<1, 4, 7>();
+      tiles.template load<5>(left + left_step + kTileWords);
+      tiles.template multiply<2, 5, 6>();
+      tiles.template multiply<3, 5, 7>();
+    }
+    left += left_parts * kTileWords;
+    right += right_parts * kTileWords;
   }
   tiles.template store<0>(sums);
   tiles.template store<1>(sums + kTileWords);

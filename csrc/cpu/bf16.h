@@ -25,6 +25,11 @@ MF_HD Vec<float> load_bf16(const uint16_t* source) {
 }
 
 #if defined(MF_BF16)
+MF_HD Vec<float> round_bf16(Vec<float> value) {
+  const Halves halves = (Halves)_mm512_cvtneps_pbh((__m512)value);
+  return (Vec<float>)(__builtin_convertvector(halves, Vec<uint32_t>) << 16);
+}
+
 MF_HD void store_bf16(uint16_t* target, Vec<float> value) {
   const __m256bh halves = _mm512_cvtneps_pbh((__m512)value);
   __builtin_memcpy(target, &halves, sizeof(halves));
@@ -36,6 +41,8 @@ MF_HD Vec<uint32_t> bf16_of(Vec<float> value) {
   // Rounding would carry the highest NaNs over into numbers.
   return value == value ? rounded : (bits >> 16) | 0x40u;
 }
+
+MF_HD Vec<float> round_bf16(Vec<float> value) { return (Vec<float>)(bf16_of(value) << 16); }
 
 MF_HD void store_bf16(uint16_t* target, Vec<float> value) { store_halves(target, bf16_of(value)); }
 

@@ -63,4 +63,6 @@ const MineKernel<float>* bf16_mine() {
 
 bool bf16_in_tiles() { return bf16_mine() != nullptr && bf16_mine() == amx::mine; }
 
+const MineKernel<float>* split_bf16_mine() { return bf16_in_tiles() ? amx::mine_split : nullptr; }
+
 }  // namespace midiff

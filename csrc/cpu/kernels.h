@@ -31,6 +31,9 @@ const MineKernel<float>* bf16_mine();
 // Whether that one multiplies in the tiles of AMX.
 bool bf16_in_tiles();
 
+// The kernel with products of numbers split in two bf16 ones, in those tiles; null without them.
+const MineKernel<float>* split_bf16_mine();
+
 namespace avx512 {
 extern const Kernels table;
 }
@@ -41,7 +44,8 @@ namespace avx512bf16 {
 extern const MineKernel<float>* const mine;  // or null
 }
 namespace amx {
-extern const MineKernel<float>* const mine;  // or null
+extern const MineKernel<float>* const mine;        // or null
+extern const MineKernel<float>* const mine_split;  // or null
 // Whether processor and system have tiles, and they multiply as they should; asks the system for
 // them. Only where AVX-512 with bf16 runs.
 bool usable();

@@ -35,9 +35,12 @@ constexpr int64_t kItemsPerThread = 4;
 template <class T>
 const MineKernel<T>& kernel(MineRounding rounding) {
   if constexpr (std::is_same_v<T, float>) {
-    // Products of three bf16 parts would take longer than float32's: only "bf16" is worth them.
-    const bool pairs = rounding == MineRounding::kBf16 && bf16_mine() != nullptr;
-    return pairs ? *bf16_mine() : kernels().mine.f32;
+    const MineKernel<float>* rounded = nullptr;
+    if (rounding == MineRounding::kBf16) rounded = bf16_mine();
+    // Three products for one pay in AMX's tiles alone: by AVX512_BF16 they take longer than
+    // float32's.
+    if (rounding == MineRounding::kTf32) rounded = split_bf16_mine();
+    return rounded != nullptr ? *rounded : kernels().mine.f32;
   } else {
     return kernels().mine.f64;
   }

@@ -12,18 +12,20 @@ namespace midiff::MF_ISA {
 
 // Packs number(depth, column) of a `depth` x `columns` matrix as a right operand (see
 // mine_amx_layout.h); both sizes are multiples of a block.
-template <class Number>
+template <int parts, class Number>
 MF_HD void pack_right(uint32_t* out, int64_t depth, int64_t columns, const Number& number) {
   for (int64_t column = 0; column < columns; ++column) {
-    uint32_t* tiles = out + column / kTileSide * (depth / kTileDepth) * kTileWords;
+    uint32_t* tiles = out + column / kTileSide * (depth / kTileDepth) * parts * kTileWords;
     for (int64_t pair = 0; pair < depth / 2; ++pair)
-      tiles[pair * kTileSide + column % kTileSide] =
-          pair_of(number(2 * pair, column), number(2 * pair + 1, column));
+      store_pair<parts>(tiles + pair / kTileSide * parts * kTileWords +
+                            pair % kTileSide * kTileSide + column % kTileSide,
+                        number(2 * pair, column), number(2 * pair + 1, column));
   }
 }
 
-inline void pack_tiles(const MineShape& shape, const CriticWeights<float>& w, float* packed) {
-  const MineAmxLayout l(shape);
+template <int parts>
+void pack_tiles(const MineShape& shape, const CriticWeights<float>& w, float* packed) {
+  const MineAmxLayout<parts> l(shape);
   std::memset(packed, 0, sizeof(float) * l.packed_size());
   uint32_t* words = reinterpret_cast<uint32_t*>(packed);
   const auto input_weight = [&](int64_t input, int64_t unit) {
@@ -34,11 +36,11 @@ inline void pack_tiles(const MineShape& shape, const CriticWeights<float>& w, fl
   const auto hidden_weight = [&](int64_t from, int64_t to) {
     return from < l.hidden && to < l.hidden ? w.weight_h[to * l.hidden + from] : 0.0f;
   };
-  pack_right(words + l.first_weights(), l.inputs, l.units, input_weight);
-  pack_right(words + l.input_weights(), l.units, l.inputs,
-             [&](int64_t unit, int64_t input) { return input_weight(input, unit); });
-  pack_right(words + l.hidden_weights(), l.units, l.units, hidden_weight);
-  pack_right(words + l.back_weights(), l.units, l.units, [&](int64_t to, int64_t from) {
+  pack_right<parts>(words + l.first_weights(), l.inputs, l.units, input_weight);
+  pack_right<parts>(words + l.input_weights(), l.units, l.inputs,
+                    [&](int64_t unit, int64_t input) { return input_weight(input, unit); });
+  pack_right<parts>(words + l.hidden_weights(), l.units, l.units, hidden_weight);
+  pack_right<parts>(words + l.back_weights(), l.units, l.units, [&](int64_t to, int64_t from) {
     return to < l.hidden ? w.weight_out[to] * hidden_weight(from, to) : 0.0f;
   });
   for (int64_t unit = 0; unit < l.hidden; ++unit) {
@@ -55,20 +57,24 @@ inline void pack_tiles(const MineShape& shape, const CriticWeights<float>& w, fl
 // hidden layer puts out, weight_out's gradient is
 //   sum over samples of weight · mask · (weight_h · first layer + bias_h)
 //   = weight_h · (weight_h's gradient but for weight_out) + bias_h · (bias_h's but for weight_out).
-inline void gather_tiles(const MineShape& shape, int64_t samples, const float* packed,
-                         int64_t lanes, const LaneResult* results, const float* sums,
-                         const CriticGradients<float>& out) {
-  const MineAmxLayout l(shape);
+template <int parts>
+void gather_tiles(const MineShape& shape, int64_t samples, const float* packed, int64_t lanes,
+                  const LaneResult* results, const float* sums, const CriticGradients<float>& out) {
+  const MineAmxLayout<parts> l(shape);
   const int64_t a = shape.a_size, b = shape.b_size;
   const uint32_t* weights = reinterpret_cast<const uint32_t*>(packed) + l.hidden_weights();
   // As the hidden layer multiplies by it: rounded.
   const auto hidden_weight = [&](int64_t unit, int64_t j) {
-    const uint32_t pair =
-        weights[(unit / kTileSide * l.unit_depth() * kTileSide + j / 2) * kTileSide +
-                unit % kTileSide];
-    const uint32_t bits = j % 2 == 0 ? pair << 16 : pair & 0xFFFF0000u;
-    float weight;
-    std::memcpy(&weight, &bits, sizeof(weight));
+    const int64_t tile = unit / kTileSide * l.unit_depth() + j / kTileDepth;
+    float weight = 0;
+    for (int part = 0; part < parts; ++part) {
+      const uint32_t pair = weights[(tile * parts + part) * kTileWords +
+                                    j % kTileDepth / 2 * kTileSide + unit % kTileSide];
+      const uint32_t bits = j % 2 == 0 ? pair << 16 : pair & 0xFFFF0000u;
+      float number;
+      std::memcpy(&number, &bits, sizeof(number));
+      weight += number;
+    }
     return weight;
   };
   LogSumExp total;
@@ -112,19 +118,20 @@ inline void gather_tiles(const MineShape& shape, int64_t samples, const float* p
   }
 }
 
-template <class Tiles>
+// Numbers of `parts` parts.
+template <class Tiles, int parts>
 constexpr MineKernel<float> mine_amx_kernel() {
   return {
-      [](const MineShape& shape) { return MineAmxLayout(shape).chunk; },
-      [](const MineShape& shape) { return MineAmxLayout(shape).packed_size(); },
-      [](const MineShape& shape) { return MineAmxLayout(shape).sums_size(); },
-      [](const MineShape& shape) { return MineAmxLayout(shape).scratch_size(); },
-      pack_tiles,
+      [](const MineShape& shape) { return MineAmxLayout<parts>(shape).chunk; },
+      [](const MineShape& shape) { return MineAmxLayout<parts>(shape).packed_size(); },
+      [](const MineShape& shape) { return MineAmxLayout<parts>(shape).sums_size(); },
+      [](const MineShape& shape) { return MineAmxLayout<parts>(shape).scratch_size(); },
+      pack_tiles<parts>,
       [](const MineShape& shape, const MineSamples<float>& samples, const float* packed,
          int64_t first, int64_t last, float* sums, float* scratch) {
-        return MineAmxLane<Tiles>(shape, samples, packed, sums, scratch).run(first, last);
+        return MineAmxLane<Tiles, parts>(shape, samples, packed, sums, scratch).run(first, last);
       },
-      gather_tiles,
+      gather_tiles<parts>,
   };
 }
 

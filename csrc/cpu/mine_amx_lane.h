@@ -1,5 +1,6 @@
 // Donsker-Varadhan bound and its gradient in one pass over the samples, every product in tiles of
-// bf16 pairs with float32 sums.
+// bf16 pairs with float32 sums: of one part each ("medium"), or of two ("high"), which makes three
+// products of most and two of those with the derivative.
 //
 // Per chunk, as in mine_lane.h: first layer, hidden layer, scores, weights of the samples, and
 // back. Of the hidden layer only the sign bits are kept, as bf16 numbers 0 and 1, which are exact:
@@ -12,7 +13,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "csrc/cpu/bf16.h"
+#include "csrc/cpu/amx_parts.h"
 #include "csrc/cpu/mine_amx_layout.h"
 #include "csrc/cpu/mine_inputs.h"
 #include "csrc/cpu/mine_weights.h"
@@ -28,7 +29,7 @@ MF_HD void turn_tile(const uint32_t* in, int64_t in_stride, uint32_t* out) {
                       reinterpret_cast<float*>(out + c * kTileSide + r), kTileSide, kL);
 }
 
-template <class Tiles>
+template <class Tiles, int parts>
 class MineAmxLane {
  public:
   MineAmxLane(const MineShape& shape, const MineSamples<float>& samples, const float* packed,
@@ -84,11 +85,22 @@ class MineAmxLane {
   const uint32_t* packed_words(int64_t offset) const {
     return reinterpret_cast<const uint32_t*>(packed_ + offset);
   }
-  // Row `r` of a block of 32, in a left operand whose rows are `depth` tiles long.
+  // In an operand whose rows, or columns, are `depth` tiles long: the first part.
+  template <int operand_parts>
+  static int64_t tile_at(int64_t side, int64_t depth, int64_t tile) {
+    return (side * depth + tile) * operand_parts * kTileWords;
+  }
+  // Row `r` of a block of 32 in a left operand.
+  template <int operand_parts>
   static uint16_t* row_of_block(uint32_t* operand, int64_t block, int r, int64_t depth,
                                 int64_t tile) {
-    uint32_t* at = operand + ((2 * block + r / kTileSide) * depth + tile) * kTileWords;
+    uint32_t* at = operand + tile_at<operand_parts>(2 * block + r / kTileSide, depth, tile);
     return reinterpret_cast<uint16_t*>(at + r % kTileSide * kTileSide);
+  }
+  // The same, of an operand as wide as the layers, whose tile is `column`.
+  template <int operand_parts>
+  uint16_t* row_of_units(int64_t operand, int64_t block, int r, int64_t column) const {
+    return row_of_block<operand_parts>(words(operand), block, r, l_.unit_depth(), column);
   }
   // Column `c` of row `r` in a block of 2 x 2 tiles.
   static const float* in_block(const float* sums, int r, int c) {
@@ -100,11 +112,15 @@ class MineAmxLane {
   }
 
   // Rows of 32 samples times a right operand with as many columns as two tiles.
-  void multiply_rows(float* sums, const uint32_t* left, const uint32_t* right, int64_t row_block,
+  template <int left_parts>
+  void multiply_rows(float* sums, int64_t left, int64_t right, int64_t row_block,
                      int64_t column_block, int64_t depth) {
-    multiply_block(tiles_, sums, 2 * kTileWords, false, left + 2 * row_block * depth * kTileWords,
-                   depth * kTileWords, right + 2 * column_block * depth * kTileWords,
-                   depth * kTileWords, depth);
+    multiply_block<left_parts, parts>(
+        tiles_, sums, 2 * kTileWords, false,
+        words(left) + tile_at<left_parts>(2 * row_block, depth, 0),
+        tile_at<left_parts>(1, depth, 0),
+        packed_words(right) + tile_at<parts>(2 * column_block, depth, 0),
+        tile_at<parts>(1, depth, 0), depth);
   }
 
   // Inputs as rows for the first layer, and turned for its gradient.
@@ -123,7 +139,7 @@ class MineAmxLane {
   void bring_block(const float* rows, int64_t s, int64_t block) {
     const int64_t depth = l_.input_depth(), width = l_.plain.in_rows;
     for (int64_t tile = 0; tile < l_.input_tiles(); ++tile) {
-      alignas(64) uint32_t across[kTileWords];
+      alignas(64) uint32_t across[parts * kTileWords];
       for (int r = 0; r < kBlockSide; r += 2)
         for (int c = 0; c < kTileSide; c += kL) {
           const int64_t i = tile * kTileSide + c;
@@ -131,28 +147,31 @@ class MineAmxLane {
           for (int next = 0; next < 2; ++next) {
             if (i < width)
               row[next] = load_first(rows + l_.plain.row_of(s + r + next) * width + i, width - i);
-            store_bf16(row_of_block(words(l_.inputs_along()), block, r + next, depth, tile / 2) +
-                           tile % 2 * kTileSide + c,
-                       row[next]);
+            store_parts<parts>(
+                row_of_block<parts>(words(l_.inputs_along()), block, r + next, depth, tile / 2) +
+                    tile % 2 * kTileSide + c,
+                row[next]);
           }
-          store(across + r / 2 * kTileSide + c, pairs_across(row[0], row[1]));
+          store_pairs<parts>(across + r / 2 * kTileSide + c, row[0], row[1]);
         }
-      turn_tile(across, kTileSide,
-                words(l_.inputs_turned()) + (tile * l_.row_depth() + block) * kTileWords);
+      for (int part = 0; part < parts; ++part)
+        turn_tile(across + part * kTileWords, kTileSide,
+                  words(l_.inputs_turned()) + tile_at<parts>(tile, l_.row_depth(), block) +
+                      part * kTileWords);
     }
   }
 
   void first_layer(int64_t block) {
     for (int64_t column = 0; column < l_.unit_depth(); ++column) {
       alignas(64) float sums[kBlockWords];
-      multiply_rows(sums, words(l_.inputs_along()), packed_words(l_.first_weights()), block, column,
-                    l_.input_depth());
+      multiply_rows<parts>(sums, l_.inputs_along(), l_.first_weights(), block, column,
+                           l_.input_depth());
       const float* bias = packed_ + l_.first_bias() + column * kBlockSide;
       for (int r = 0; r < kBlockSide; ++r) {
-        uint16_t* out = row_of_block(words(l_.first_along()), block, r, l_.unit_depth(), column);
+        uint16_t* out = row_of_units<parts>(l_.first_along(), block, r, column);
         for (int c = 0; c < kBlockSide; c += kL)
-          store_bf16(out + c,
-                     activate(load(in_block(sums, r, c)) + load(bias + c), samples_.slope));
+          store_parts<parts>(out + c,
+                             activate(load(in_block(sums, r, c)) + load(bias + c), samples_.slope));
       }
     }
   }
@@ -162,8 +181,8 @@ class MineAmxLane {
     alignas(64) float scores[kBlockSide * kL] = {};
     for (int64_t column = 0; column < l_.unit_depth(); ++column) {
       alignas(64) float sums[kBlockWords];
-      multiply_rows(sums, words(l_.first_along()), packed_words(l_.hidden_weights()), block, column,
-                    l_.unit_depth());
+      multiply_rows<parts>(sums, l_.first_along(), l_.hidden_weights(), block, column,
+                           l_.unit_depth());
       const float* bias = packed_ + l_.hidden_bias() + column * kBlockSide;
       const float* out_weight = packed_ + l_.out_weights() + column * kBlockSide;
       alignas(64) uint32_t across[2 * kTileWords];
@@ -175,9 +194,7 @@ class MineAmxLane {
             const Vec<float> z = load(in_block(sums, r + next, c)) + load(bias + c);
             score[next] += activate(z, samples_.slope) * load(out_weight + c);
             bits[next] = (Vec<uint32_t>)(z > Vec<float>{}) & kBf16One;
-            store_halves(
-                row_of_block(words(l_.bits_along()), block, r + next, l_.unit_depth(), column) + c,
-                bits[next]);
+            store_halves(row_of_units<1>(l_.bits_along(), block, r + next, column) + c, bits[next]);
           }
           store(across + r / 2 * kBlockSide + c, bits[0] | bits[1] << 16);
         }
@@ -185,9 +202,8 @@ class MineAmxLane {
         store(scores + (r + 1) * kL, score[1]);
       }
       for (int half = 0; half < 2; ++half)
-        turn_tile(
-            across + half * kTileSide, kBlockSide,
-            words(l_.bits_turned()) + ((2 * column + half) * l_.row_depth() + block) * kTileWords);
+        turn_tile(across + half * kTileSide, kBlockSide,
+                  words(l_.bits_turned()) + tile_at<1>(2 * column + half, l_.row_depth(), block));
     }
     for (int r = 0; r < kBlockSide; ++r) {
       float score = packed_[l_.out_bias()];
@@ -228,26 +244,25 @@ class MineAmxLane {
     const float* weight = scratch_ + l_.weight() + block * kBlockSide;
     for (int64_t column = 0; column < l_.unit_depth(); ++column) {
       alignas(64) float sums[kBlockWords];
-      multiply_rows(sums, words(l_.bits_along()), packed_words(l_.back_weights()), block, column,
-                    l_.unit_depth());
+      multiply_rows<1>(sums, l_.bits_along(), l_.back_weights(), block, column, l_.unit_depth());
       const float* back_sum = packed_ + l_.back_sums() + column * kBlockSide;
       for (int r = 0; r < kBlockSide; r += 2)
         for (int c = 0; c < kBlockSide; c += kL) {
           Vec<float> delta[2];
           for (int next = 0; next < 2; ++next) {
             const auto row = [&](int64_t operand) {
-              return row_of_block(words(operand), block, r + next, l_.unit_depth(), column) + c;
+              return row_of_units<parts>(operand, block, r + next, column) + c;
             };
             Vec<float> d = load(in_block(sums, r + next, c)) * broadcast(1.0f - slope) +
                            load(back_sum + c) * broadcast(slope);
             d *= broadcast(weight[r + next]);
-            const Vec<float> first = load_bf16(row(l_.first_along()));
+            const Vec<float> first = load_bf16(row(l_.first_along()));  // its sign
             delta[next] = first > Vec<float>{} ? d : d * broadcast(slope);
-            if (shape_.input_gradients) store_bf16(row(l_.delta_along()), delta[next]);
+            if (shape_.input_gradients) store_parts<parts>(row(l_.delta_along()), delta[next]);
           }
           uint32_t* across = words(l_.delta_across()) +
-                             ((2 * column + c / kTileSide) * l_.row_depth() + block) * kTileWords;
-          store(across + r / 2 * kTileSide + c % kTileSide, pairs_across(delta[0], delta[1]));
+                             tile_at<parts>(2 * column + c / kTileSide, l_.row_depth(), block);
+          store_pairs<parts>(across + r / 2 * kTileSide + c % kTileSide, delta[0], delta[1]);
         }
     }
   }
@@ -265,20 +280,18 @@ class MineAmxLane {
           const int64_t block = kind * l_.chunk / kBlockSide + b;
           const float* weight = scratch_ + l_.weight() + block * kBlockSide;
           uint32_t* across =
-              words(l_.first_across()) + (unit / kTileSide * l_.row_depth() + block) * kTileWords;
+              words(l_.first_across()) + tile_at<parts>(unit / kTileSide, l_.row_depth(), block);
           for (int r = 0; r < kBlockSide; r += 2) {
             Vec<float> first[2];
             for (int next = 0; next < 2; ++next) {
-              const auto row = [&](int64_t operand) {
-                return load_bf16(
-                    row_of_block(words(operand), block, r + next, l_.unit_depth(), column) + c);
-              };
               const Vec<float> w = broadcast(weight[r + next]);
-              first[next] = row(l_.first_along()) * w;
+              const uint16_t* layer =
+                  row_of_units<parts>(l_.first_along(), block, r + next, column);
+              first[next] = load_parts<parts>(layer + c) * w;
               units += first[next];
-              bits += row(l_.bits_along()) * w;
+              bits += load_bf16(row_of_units<1>(l_.bits_along(), block, r + next, column) + c) * w;
             }
-            store(across + r / 2 * kTileSide + unit % kTileSide, pairs_across(first[0], first[1]));
+            store_pairs<parts>(across + r / 2 * kTileSide + unit % kTileSide, first[0], first[1]);
           }
         }
         store(sum_units, units);
@@ -287,29 +300,32 @@ class MineAmxLane {
   }
 
   // Adds left[rows] x right[units] over the samples of a kind to sums of both.
+  template <int left_parts>
   void add_over_samples(float* sums, int64_t left, int64_t left_blocks, int64_t right, int kind) {
     const int64_t depth = l_.row_depth(), begin = kind * l_.chunk / kTileDepth;
     for (int64_t row = 0; row < left_blocks; ++row)
       for (int64_t column = 0; column < l_.unit_depth(); ++column)
-        multiply_block(tiles_, sums + (2 * row * l_.unit_tiles() + 2 * column) * kTileWords,
-                       l_.unit_tiles() * kTileWords, true,
-                       words(left) + (2 * row * depth + begin) * kTileWords, depth * kTileWords,
-                       words(right) + (2 * column * depth + begin) * kTileWords, depth * kTileWords,
-                       blocks_);
+        multiply_block<left_parts, parts>(
+            tiles_, sums + (2 * row * l_.unit_tiles() + 2 * column) * kTileWords,
+            l_.unit_tiles() * kTileWords, true,
+            words(left) + tile_at<left_parts>(2 * row, depth, begin),
+            tile_at<left_parts>(1, depth, 0),
+            words(right) + tile_at<parts>(2 * column, depth, begin), tile_at<parts>(1, depth, 0),
+            blocks_);
   }
 
   // Sum over samples of bit[unit] · weight · first layer.
   void hidden_gradient() {
     for (int kind = 0; kind < 2; ++kind)
-      add_over_samples(sums_ + l_.sum_hidden(kind), l_.bits_turned(), l_.unit_depth(),
-                       l_.first_across(), kind);
+      add_over_samples<1>(sums_ + l_.sum_hidden(kind), l_.bits_turned(), l_.unit_depth(),
+                          l_.first_across(), kind);
   }
 
   // Sum over samples of (a, b, 1) x delta: gradients of weight_a, weight_b and the first biases.
   void first_gradient() {
     for (int kind = 0; kind < 2; ++kind)
-      add_over_samples(sums_ + l_.sum_first(kind), l_.inputs_turned(), l_.input_depth(),
-                       l_.delta_across(), kind);
+      add_over_samples<parts>(sums_ + l_.sum_first(kind), l_.inputs_turned(), l_.input_depth(),
+                              l_.delta_across(), kind);
   }
 
   // delta x (weight_a, weight_b): what each sample's inputs contribute.
@@ -318,8 +334,8 @@ class MineAmxLane {
     float* gradient = kind == 0 ? samples_.joint_gradient : samples_.product_gradient;
     for (int64_t column = 0; column < l_.input_depth(); ++column) {
       alignas(64) float sums[kBlockWords];
-      multiply_rows(sums, words(l_.delta_along()), packed_words(l_.input_weights()), block, column,
-                    l_.unit_depth());
+      multiply_rows<parts>(sums, l_.delta_along(), l_.input_weights(), block, column,
+                           l_.unit_depth());
       for (int r = 0; r < kBlockSide; ++r) {
         const int64_t s = row - kind * l_.chunk + r;
         float* out = gradient + (first_ + s) * l_.in + column * kBlockSide;
@@ -331,7 +347,7 @@ class MineAmxLane {
   }
 
   const MineShape& shape_;
-  const MineAmxLayout l_;
+  const MineAmxLayout<parts> l_;
   const MineSamples<float>& samples_;
   const float* packed_;
   float* sums_;

@@ -1,8 +1,8 @@
 // How the Donsker-Varadhan kernel for tiles lays out packed weights, gradient sums and scratch.
 //
 // Operands are stored as tiles (amx_tile.h) in the order in which a product reads them:
-//   left   [row tile][depth tile][16 rows][16 pairs along the depth]
-//   right  [column tile][depth tile][16 pairs along the depth][16 columns]
+//   left   [row tile][depth tile][part][16 rows][16 pairs along the depth]
+//   right  [column tile][depth tile][part][16 pairs along the depth][16 columns]
 // Inputs and units are padded to blocks of 32 with zero weights; padded units stay zero throughout.
 #pragma once
 
@@ -13,6 +13,8 @@
 
 namespace midiff::MF_ISA {
 
+// Every operand has `parts` parts but the bits of the hidden layer's derivative, which are exact.
+template <int parts>
 struct MineAmxLayout {
   explicit MineAmxLayout(const MineShape& shape)
       : plain({shape.a_size, shape.b_size, kPlainHidden, false, false}),
@@ -23,8 +25,9 @@ struct MineAmxLayout {
         chunk(chunk_size(units, plain.chunk)) {}
 
   // Five matrices of bf16 as large as a chunk: 2.5 MB, of which three are in use at a time beside
-  // half a megabyte of weights (H = 512). The gradient sums (2 MB) pass through once a chunk, hence
-  // not smaller. A multiple of the chunks that inputs are brought in by.
+  // half a megabyte of weights (H = 512); of two parts, nearly twice that. The gradient sums (2 MB)
+  // pass through once a chunk, hence not smaller. A multiple of the chunks that inputs are brought
+  // in by.
   static int64_t chunk_size(int64_t units, int64_t piece) {
     constexpr int64_t kElements = 256 * 512;
     const int64_t wish = kElements / units;
@@ -48,15 +51,19 @@ struct MineAmxLayout {
   int64_t row_depth() const { return rows() / kTileDepth; }
 
   // Packed weights, in words.
-  int64_t first_weights() const { return 0; }                    // right [inputs x units]
-  int64_t hidden_weights() const { return units * inputs / 2; }  // right [units x units]
-  int64_t back_weights() const { return hidden_weights() + square() / 2; }  // right [units x units]
-  int64_t input_weights() const { return back_weights() + square() / 2; }  // right [units x inputs]
-  int64_t first_bias() const { return input_weights() + units * inputs / 2; }  // [units]
-  int64_t hidden_bias() const { return first_bias() + units; }                 // [units]
-  int64_t out_weights() const { return hidden_bias() + units; }                // [units]
-  int64_t back_sums() const { return out_weights() + units; }                  // [units]
-  int64_t out_bias() const { return back_sums() + units; }                     // [1]
+  int64_t first_weights() const { return 0; }                          // right [inputs x units]
+  int64_t hidden_weights() const { return of_parts(units * inputs); }  // right [units x units]
+  int64_t back_weights() const {
+    return hidden_weights() + of_parts(square());
+  }  // right [units x units]
+  int64_t input_weights() const {
+    return back_weights() + of_parts(square());
+  }  // right [units x inputs]
+  int64_t first_bias() const { return input_weights() + of_parts(units * inputs); }  // [units]
+  int64_t hidden_bias() const { return first_bias() + units; }                       // [units]
+  int64_t out_weights() const { return hidden_bias() + units; }                      // [units]
+  int64_t back_sums() const { return out_weights() + units; }                        // [units]
+  int64_t out_bias() const { return back_sums() + units; }                           // [1]
   int64_t packed_size() const { return out_bias() + kTileSide; }
 
   // Gradient sums of one lane; twice each, joint then product. Those of masks count their bits.
@@ -76,14 +83,16 @@ struct MineAmxLayout {
     return round_up(plain.scratch_size(), kTileSide);
   }  // left [rows x inputs]
   int64_t inputs_turned() const {
-    return inputs_along() + rows() * inputs / 2;
+    return inputs_along() + of_parts(rows() * inputs);
   }  // left [inputs x rows]
   int64_t first_along() const {
-    return inputs_turned() + rows() * inputs / 2;
+    return inputs_turned() + of_parts(rows() * inputs);
   }  // left [rows x units]
-  int64_t bits_along() const { return first_along() + wide(); }    // left [rows x units]
-  int64_t bits_turned() const { return bits_along() + wide(); }    // left [units x rows]
-  int64_t first_across() const { return bits_turned() + wide(); }  // right [rows x units], weighted
+  int64_t bits_along() const { return first_along() + wide(); }          // left [rows x units]
+  int64_t bits_turned() const { return bits_along() + wide() / parts; }  // left [units x rows]
+  int64_t first_across() const {
+    return bits_turned() + wide() / parts;
+  }  // right [rows x units], weighted
   int64_t delta_across() const { return first_across() + wide(); }  // right [rows x units]
   int64_t delta_along() const { return delta_across() + wide(); }   // left [rows x units]
   int64_t scores() const { return delta_along() + wide(); }         // [rows]
@@ -92,7 +101,9 @@ struct MineAmxLayout {
 
  private:
   int64_t square() const { return units * units; }
-  int64_t wide() const { return rows() * units / 2; }
+  int64_t wide() const { return of_parts(rows() * units); }
+  // Words of an operand of so many numbers.
+  static int64_t of_parts(int64_t numbers) { return numbers / 2 * parts; }
 };
 
 }  // namespace midiff::MF_ISA

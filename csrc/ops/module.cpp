@@ -29,7 +29,7 @@ pybind11::dict build_info() {
   pybind11::dict info;
   info["version"] = MIDIFF_VERSION;
   info["instruction_set"] = midiff::kernels().instruction_set;
-  info["high"] = "float32";
+  info["high"] = midiff::bf16_in_tiles() ? "amx" : "float32";
   info["medium"] = midiff::bf16_in_tiles() ? "amx" : midiff::bf16_mine() ? "bf16" : "float32";
   info["compiler"] = compiler();
   info["torch_target"] = target_version();

@@ -1,4 +1,4 @@
-// The Donsker-Varadhan kernel for tiles, on the emulated unit and with no instruction set beyond
+// The Donsker-Varadhan kernels for tiles, on the emulated unit and with no instruction set beyond
 // the baseline.
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -13,7 +13,9 @@
 
 int main() {
   using namespace midiff;
-  static constexpr MineKernel<float> kernel = emulated::mine_amx_kernel<emulated::EmulatedTiles>();
-  test::check_tiles(kernel);
-  test::check_not_a_number(kernel);
+  using Tiles = emulated::EmulatedTiles;
+  static constexpr MineKernel<float> whole = emulated::mine_amx_kernel<Tiles, 1>();
+  static constexpr MineKernel<float> split = emulated::mine_amx_kernel<Tiles, 2>();
+  test::check_tiles(whole, test::kWhole);
+  test::check_tiles(split, test::kSplit);
 }

@@ -1,4 +1,4 @@
-// The Donsker-Varadhan kernel for tiles, on the emulated unit and with the vector code that it has
+// The Donsker-Varadhan kernels for tiles, on the emulated unit and with the vector code that it has
 // on processors with AMX.
 #include "tests/cpp/mine_amx_checks.h"
 
@@ -18,15 +18,16 @@
 #include "csrc/cpu/mine_amx_kernel.h"
 
 namespace midiff::emulated {
-static constexpr MineKernel<float> kernel = mine_amx_kernel<EmulatedTiles>();
-}
+static constexpr MineKernel<float> whole = mine_amx_kernel<EmulatedTiles, 1>();
+static constexpr MineKernel<float> split = mine_amx_kernel<EmulatedTiles, 2>();
+}  // namespace midiff::emulated
 #pragma GCC pop_options
 
 int main() {
   using namespace midiff;
   if (!runs_here(avx512::table) || !__builtin_cpu_supports("avx512bf16")) return 0;
-  test::check_tiles(emulated::kernel);
-  test::check_not_a_number(emulated::kernel);
+  test::check_tiles(emulated::whole, test::kWhole);
+  test::check_tiles(emulated::split, test::kSplit);
 }
 #else
 int main() {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -135,18 +135,35 @@ def test_samples_may_be_columns_of_something_wider() -> None:
 
 
 @pytest.fixture
-def medium() -> Iterator[None]:
+def precision(request: pytest.FixtureRequest) -> Iterator[str]:
     before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("medium")
-    yield
+    torch.set_float32_matmul_precision(request.param)
+    yield request.param
     torch.set_float32_matmul_precision(before)
 
 
-def information_with_bf16_factors(case: Case) -> Tensor:
+at_high = pytest.mark.parametrize("precision", ["high"], indirect=True)
+at_medium = pytest.mark.parametrize("precision", ["medium"], indirect=True)
+at_either = pytest.mark.parametrize("precision", ["high", "medium"], indirect=True)
+SHAPES = [(1, 600, 20, 20, 512), (2, 9000, 49, 50, 100), (1, 77, 3, 2, 5)]
+
+
+def to_bf16(x: Tensor) -> Tensor:
+    return x.bfloat16().to(x.dtype)
+
+
+def to_tf32(x: Tensor) -> Tensor:
+    """To 11 of float32's 24 bits."""
+    dropped = 13
+    bits = x.float().view(torch.int32) + (1 << (dropped - 1))
+    return ((bits >> dropped) << dropped).view(torch.float32).to(x.dtype)
+
+
+def information_with_factors(case: Case, precision: Callable[[Tensor], Tensor]) -> Tensor:
     """The definition, with both sides of the first and the hidden layer's products rounded."""
 
     def rounded(x: Tensor) -> Tensor:
-        return x + (x.bfloat16().to(x.dtype) - x).detach()
+        return x + (precision(x) - x).detach()
 
     def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         return torch.baddbmm(bias[:, None], rounded(x), rounded(weight).mT)
@@ -162,25 +179,47 @@ def information_with_bf16_factors(case: Case) -> Tensor:
     return scores(case.b).mean(1) - product
 
 
+def rounded_information_and_gradients(
+    case: Case, precision: Callable[[Tensor], Tensor]
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """As the definition with such factors has them."""
+    leaves = {name: t.requires_grad_() for name, t in case.differentiable().items()}
+    mi = information_with_factors(case.replace(leaves), precision)
+    share = torch.arange(1, len(mi) + 1)
+    found = torch.autograd.grad((mi * share).sum(), list(leaves.values()), allow_unused=True)
+    return mi.detach(), dict(zip(leaves, found, strict=True))
+
+
 @needs_compiled
-@pytest.mark.usefixtures("medium")
-@pytest.mark.parametrize("shape", [(1, 600, 20, 20, 512), (2, 9000, 49, 50, 100), (1, 77, 3, 2, 5)])
+@at_high
+@pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("slope", [0.0, 0.25])
+@pytest.mark.usefixtures("precision")
+def test_high_errs_less_than_tf32(shape: tuple[int, ...], slope: float) -> None:
+    case = make(*shape, slope=slope, marginal=True)
+    mi, gradients = case.to(torch.float32).information_and_gradients("fused")
+    exact, wanted = case.information_and_gradients("eager")
+    theirs_mi, theirs = rounded_information_and_gradients(case, to_tf32)
+    assert (mi - exact).abs().max() < (theirs_mi - exact).abs().max() / 2
+    for name in (*CriticWeights._fields[:-1], "a", "b", "marginal_b"):
+        error = (gradients[name].double() - wanted[name]).norm()
+        assert error < (theirs[name] - wanted[name]).norm() / 2, name
+
+
+@needs_compiled
+@at_medium
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("slope", [0.0, 0.25])
+@pytest.mark.usefixtures("precision")
 def test_medium_rounds_products_to_bf16_at_most(shape: tuple[int, ...], slope: float) -> None:
     """Rounding turns units near 0 on or off: gradients are compared where the same ones are on."""
     case = make(*shape, slope=slope, marginal=True)
     mi, gradients = case.to(torch.float32).information_and_gradients("fused")
     exact, wanted = case.information_and_gradients("eager")
     assert float((mi - exact).abs().max()) < 5e-3
-    if _load.build_info()["medium"] == "bf16":
-        leaves = {name: t.requires_grad_() for name, t in case.differentiable().items()}
-        rounded = information_with_bf16_factors(case.replace(leaves))
-        assert float((mi - rounded.detach()).abs().max()) < 1e-4
-        share = torch.arange(1, len(mi) + 1)
-        found = torch.autograd.grad(
-            (rounded * share).sum(), list(leaves.values()), allow_unused=True
-        )
-        wanted = dict(zip(leaves, found, strict=True))
+    if _load.build_info()["medium"] != "float32":
+        rounded, wanted = rounded_information_and_gradients(case, to_bf16)
+        assert float((mi - rounded).abs().max()) < 1e-4
     for name in (*CriticWeights._fields[:-1], "a", "b", "marginal_b"):
         # Going back, the definition's weights are rounded and ours are not (0.4 %); a sum that lies
         # on the edge between two bf16 numbers goes either way; of biases, the terms cancel.
@@ -189,18 +228,19 @@ def test_medium_rounds_products_to_bf16_at_most(shape: tuple[int, ...], slope: f
 
 
 @needs_compiled
-@pytest.mark.usefixtures("medium")
-def test_medium_is_rounded_where_the_build_says_so() -> None:
+@at_either
+def test_products_are_rounded_where_the_build_says_so(precision: str) -> None:
     single = make(1, 600, 20, 20, 64, dtype=torch.float32)
     mi = single.information("fused")
     torch.set_float32_matmul_precision("highest")
     rounded = not torch.equal(single.information("fused"), mi)
-    assert rounded == (_load.build_info()["medium"] == "bf16")
+    assert rounded == (_load.build_info()[precision] != "float32")
 
 
 @needs_compiled
-@pytest.mark.usefixtures("medium")
-def test_medium_has_the_same_bits_for_any_threads_and_ensemble() -> None:
+@at_either
+@pytest.mark.usefixtures("precision")
+def test_rounded_products_have_the_same_bits_for_any_threads_and_ensemble() -> None:
     case = make(3, 9000, 7, 6, 21, dtype=torch.float32)
     together, gradients = case.information_and_gradients("fused")
     threads = torch.get_num_threads()
