@@ -77,7 +77,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 SANITIZE := build/sanitize
 CXX ?= c++
 CXXFLAGS_SANITIZE := -std=c++17 -O1 -g1 -fno-omit-frame-pointer -Wall -Wextra -Wno-unknown-pragmas -Werror -I. \
-  -fsanitize=address,undefined -fno-sanitize-recover=all
+  -pthread -fsanitize=address,undefined -fno-sanitize-recover=all
 KERNELS := $(addprefix $(SANITIZE)/,amx.o avx512bf16.o avx512.o avx2.o baseline.o kernels.o)
 
 sanitize: $(patsubst tests/cpp/%.cpp,$(SANITIZE)/%.passed,$(CPP_TESTS))

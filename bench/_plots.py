@@ -8,6 +8,7 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from midiff_fast.plots import style
 
@@ -16,6 +17,9 @@ from ._harness import Breakdown, Comparison, Panel, Session, time_text
 OURS, THEIRS = style.BLUE, "0.65"
 # Of the parts of a breakdown, in their order; the last one is the rest.
 PARTS = (style.BLUE, style.SKY, style.GREEN, style.ORANGE, style.VERMILION, style.PURPLE, "0.75")
+
+# Times that differ by less than this are bars from zero on; a logarithmic axis has no zero.
+LINEAR_SPAN = 30
 
 
 def plot(name: str, session: Session, folder: Path, subtitle: str) -> None:
@@ -62,18 +66,24 @@ def _times(axes: Axes, comparisons: Sequence[Comparison]) -> None:
             if timing is None:
                 continue
             times.append(timing.median)
-            axes.barh(row + offset, timing.median, 0.38, xerr=timing.iqr / 2, color=color, log=True)
+            axes.barh(row + offset, timing.median, 0.38, xerr=timing.iqr / 2, color=color)
             label = f"  {timing.name} {time_text(timing.median)}"
             axes.text(timing.median + timing.iqr / 2, row + offset, label, va="center", fontsize=8)
     least, most = min(times), max(times)
     for row, comparison in enumerate(comparisons):
         if comparison.failed:
             told = textwrap.shorten(comparison.failed, 70, placeholder=" …")
-            axes.text(least / 1.8, row + 0.2, f"failed: {told}", va="center", fontsize=7)
+            axes.text(least, row + 0.2, f"failed: {told}", va="center", fontsize=7)
     axes.set_yticks(range(len(comparisons)), [_label(item) for item in comparisons])
     axes.set_ylim(len(comparisons) - 0.5, -0.5)
-    axes.set_xlim(least / 2, most * (most / least) ** 0.4 * 2)  # labels stand behind the bars
-    axes.set_xlabel("seconds per call (median, quartile range)")
+    if most < LINEAR_SPAN * least:
+        axes.set_xlim(0, most * 1.3)  # labels stand behind the bars
+    else:
+        axes.set_xscale("log")
+        axes.set_xlim(least / 2, most * (most / least) ** 0.4 * 2)
+        axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda time, _: time_text(time) if time else "0"))
+    axes.set_xlabel("time per call (median, quartile range)")
 
 
 def _label(comparison: Comparison) -> str:

@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch.utils.benchmark import Timer, timer
 
+from midiff_fast._memory import return_freed_memory
+
 # Sides take turns, so that a clock that changes meets all of them alike.
 ROUNDS = 4
 # Calls of a prepared action in a row: the device then does not wait for Python between them.
@@ -121,8 +123,12 @@ def cudnn_tf32(allowed: bool) -> Iterator[None]:
 
 
 def peak_extra_memory(function: Callable[[], Any]) -> int | None:
-    """Bytes by which the process grew at most while ``function()`` ran; None where unknown."""
+    """Bytes by which the process grew at most while ``function()`` ran; None where unknown.
+
+    What earlier calls have freed does not count as there: it goes back to the system first.
+    """
     status, reset = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+    return_freed_memory()
     try:
         before = _status_bytes(status, "VmRSS")
         reset.write_text("5")  # forget the peak so far

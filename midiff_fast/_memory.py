@@ -49,3 +49,10 @@ def freed_memory_kept() -> Iterator[None]:
         mallopt(_TRIM_THRESHOLD, _TRIM_DEFAULT)
         mallopt(_TOP_PAD, _TOP_DEFAULT)
         library.malloc_trim(0)
+
+
+def return_freed_memory() -> None:
+    """Gives what is freed and kept back to the system, once; a no-op without glibc."""
+    library = _glibc()
+    if library is not None:
+        library.malloc_trim(0)

@@ -9,7 +9,15 @@ import torch
 
 from bench._harness import Session, line
 from bench._limits import Limit
-from bench._timing import Prepared, Timing, cudnn_tf32, in_turns, precision
+from bench._timing import (
+    Prepared,
+    Timing,
+    cudnn_tf32,
+    in_turns,
+    peak_extra_memory,
+    precision,
+)
+from midiff_fast._memory import freed_memory_kept
 
 
 def session() -> Session:
@@ -102,3 +110,15 @@ def test_profile_is_written(tmp_path: Any) -> None:
     asked.traces = tmp_path / "traces"
     asked.compare("a sum, forward", lambda: torch.ones(3).sum(), lambda: torch.tensor(3.0), same)
     assert (tmp_path / "traces" / "a_sum_forward.json.gz").stat().st_size > 0
+
+
+def test_peak_memory_counts_what_is_taken_from_freed_memory() -> None:
+    """Freed memory that training keeps is there before the call, and yet the call's."""
+    size = 100_000_000
+    with freed_memory_kept():
+        before = [torch.ones(size // 32) for _ in range(8)]
+        del before
+        peak = peak_extra_memory(lambda: torch.ones(size // 4).sum())
+    if peak is None:
+        pytest.skip("this system does not tell a process's peak")
+    assert 0.9 * size < peak < 1.3 * size
