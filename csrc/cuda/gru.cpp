@@ -35,7 +35,9 @@ GruShape checked(const Tensor& input, const Tensor& h0, const Tensor& weight_ih,
   check_same_device(weight_hh, "weight_hh", input);
   check_same_device(bias_ih, "bias_ih", input);
   check_same_device(bias_hh, "bias_hh", input);
-  return check_gru_arguments(input, h0, weight_ih, weight_hh, bias_ih, bias_hh);
+  const GruShape shape = check_gru_arguments(input, h0, weight_ih, weight_hh, bias_ih, bias_hh);
+  check_members(shape.members, "weight_hh");
+  return shape;
 }
 
 // What both directions use, contiguous.

@@ -95,13 +95,13 @@ __global__ void __launch_bounds__(Shape::kThreads, 1)
 
   for (unsigned slot = 0; slot < kRing - 1; ++slot) fetch(slot);
   wait_copies<kRing - 2>();
+  __syncthreads();  // the copies of every thread are there, the vectors are cleared
 #pragma unroll
   for (int s = 0; s < kSequences; ++s) {
     carry[s] =
         writes && s < sequences && !task.begins ? task.carry[(from + s) * units + unit] : 0.0f;
     if (kEarly) take(s, 0);
   }
-  __syncthreads();  // the vectors are cleared
 
   unsigned slot = 0;
   int turn = 0;

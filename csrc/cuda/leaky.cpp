@@ -79,6 +79,7 @@ std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor> leaky_rnn_backward(
     const Tensor& weight_ih_, const Tensor& weight_hh_, double alpha, bool needs_input,
     bool needs_h0, bool needs_weights, bool needs_noise) {
   const LeakyShape shape = check_leaky_arguments(input_, h0_, weight_ih_, weight_hh_);
+  if (needs_weights) check_members(shape.members, "weight_hh");
   const ScalarType dtype = input_.scalar_type();
   check_leaky_sequences(states_, "states", shape, dtype);
   check_leaky_sequences(grad_states_, "grad_states", shape, dtype);

@@ -47,7 +47,8 @@ MineLayout layout_of(const MineArguments& x) {
 // with a layer of 2 · 8,192 · 512 numbers fills a device by itself.
 int64_t members_at_once(int64_t members, int64_t bytes_of_one) {
   constexpr int64_t kBytes = 128 << 20;
-  const int64_t most = std::clamp<int64_t>(kBytes / bytes_of_one, 1, members);
+  const int64_t most =
+      std::clamp<int64_t>(kBytes / bytes_of_one, 1, std::min(members, kMostMembers));
   const int64_t groups = (members + most - 1) / most;
   return (members + groups - 1) / groups;
 }

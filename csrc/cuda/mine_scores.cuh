@@ -24,13 +24,14 @@ __global__ void __launch_bounds__(kMineThreads) mine_score(MineTask<T> all, int6
   const int64_t half = blockIdx.y, row = blockIdx.x * int64_t{kMineThreads} + threadIdx.x;
   const bool inside = number * l.chunk + row < l.samples;
   T score = 0;
-  for (int64_t tile = 0; tile < l.tiles; ++tile)
-    score += task.score_parts[(tile * kHalves + half) * l.chunk + row];
+  if (inside)
+    for (int64_t tile = 0; tile < l.tiles; ++tile)
+      score += task.score_parts[(tile * kHalves + half) * l.chunk + row];
   task.scores[half * l.chunk + row] = score;
   double* shared = shared_memory<double>();
   if (half == 0) {
     const double sum =
-        over_block<kMineThreads>(inside ? static_cast<double>(score) : 0.0, shared, Add{});
+        over_block<kMineThreads>(static_cast<double>(score), shared, Add{});
     if (threadIdx.x == 0) task.block_sums[number * kHalves * l.row_blocks + blockIdx.x] = sum;
   } else {
     const double largest =

@@ -84,7 +84,8 @@ __global__ void __launch_bounds__(kTileThreads, kTileBlocks<T, kProducts>)
   sums.for_each_pair([&](int row, int column, T first, T second) {
     if (first_row + row >= width || first_column + column >= width) return;
     Two<T>& two = two_at(out + (first_row + row) * l.width + first_column + column);
-    Two<T> now = two;
+    Two<T> now = {};
+    if (number != 0) now = two;  // there is nothing yet before the first chunk
     add_to(now.first, first / kMaskNumber, number == 0, share);
     add_to(now.second, second / kMaskNumber, number == 0, share);
     two = now;
@@ -115,7 +116,8 @@ __global__ void __launch_bounds__(kTileThreads, kTileBlocks<T, kProducts, kColum
   sums.for_each_pair([&](int row, int column, T first, T second) {
     if (first_row + row >= width || first_column + column >= in_width) return;
     Two<T>& two = two_at(out + (first_row + row) * l.in_width() + first_column + column);
-    Two<T> now = two;
+    Two<T> now = {};
+    if (number != 0) now = two;  // there is nothing yet before the first chunk
     add_to(now.first, first, number == 0, share);
     add_to(now.second, second, number == 0, share);
     two = now;

@@ -31,9 +31,7 @@ struct StepLists {
         means(means_),
         squares(squares_),
         members(check_step_parameters(parameters_)) {
-    constexpr int64_t kMostMembers = 65535;  // of a grid's second axis
-    STD_TORCH_CHECK(members <= kMostMembers, "parameters: expected at most ", kMostMembers,
-                    " members on CUDA, got ", members);
+    check_members(members, "parameters");
     if (has_means) check_step_list(means, "means", parameters, true);
     check_step_list(squares, "squares", parameters, true);
     check_step_list(gradients_, "gradients", parameters, false);

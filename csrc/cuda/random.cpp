@@ -16,9 +16,7 @@ namespace midiff {
 namespace {
 
 cuda::RandomDraw draw_of(const Tensor& seeds, int64_t purpose, int64_t step, int64_t count) {
-  constexpr int64_t kMostMembers = 65535;  // of a grid's second axis
-  STD_TORCH_CHECK(seeds.size(0) <= kMostMembers, "seeds: expected at most ", kMostMembers,
-                  " on CUDA, got ", seeds.size(0));
+  check_members(seeds.size(0), "seeds");
   return {seeds.const_data_ptr<int64_t>(), seeds.size(0), static_cast<uint32_t>(purpose),
           static_cast<uint32_t>(step), count};
 }

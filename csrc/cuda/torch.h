@@ -54,6 +54,14 @@ class CudaCall {
   cudaStream_t stream_;
 };
 
+// Members lie along a grid's second or third axis, which reach no further.
+inline constexpr int64_t kMostMembers = 65535;
+
+inline void check_members(int64_t members, const char* name) {
+  STD_TORCH_CHECK(members <= kMostMembers, name, ": expected at most ", kMostMembers,
+                  " members on CUDA, got ", members);
+}
+
 inline void check_cuda(cudaError_t error, const char* op) {
   STD_TORCH_CHECK(error == cudaSuccess, op, ": CUDA reports: ", cudaGetErrorString(error));
 }

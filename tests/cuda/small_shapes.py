@@ -34,11 +34,15 @@ GRU = [
     (2, 3, 5, 3, 13),
     (1, 2, 9, 3, 60),
     (2, 5, 5, 3, 100),
+    (1, 140, 3, 3, 13),  # more sequences than multiprocessors: several a block
+    (1, 140, 3, 3, 100),
     (1, 2, 5, 7, 110),
     (1, 1, 3, 3, 200),
 ]
-# E, S, A, B, H: a part of a tile, two tiles of units, several blocks of samples.
-MINE = [(2, 70, 5, 17, 33), (1, 40, 3, 2, 130), (1, 600, 20, 20, 40)]
+# E, S, A, B, H: a part of a tile, two tiles of units, several blocks of samples, two of inputs.
+MINE = [(2, 70, 5, 17, 33), (1, 40, 3, 2, 130), (1, 600, 20, 20, 40), (1, 300, 60, 60, 130)]
+# Of a critic that is narrow and of one that is not.
+MINE_KINDS = (MINE[0], MINE[3])
 # Elements of a weight: a part of a block's share, one share, two.
 WEIGHTS = (7, 1024, 1025)
 
@@ -103,11 +107,14 @@ def every_op(device: str) -> list[Tensor]:
         for shape in MINE:
             made += mine(shape, dtype, device, marginal=False)
         made += steps(dtype, device)
-    made += mine(MINE[0], torch.float32, device, marginal=True)
     before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("high")
     try:
-        made += mine(MINE[0], torch.float32, device, marginal=False)
+        for shape in MINE_KINDS:
+            made += mine(shape, torch.float32, device, marginal=True)
+        torch.set_float32_matmul_precision("high")
+        for shape in MINE_KINDS:
+            for marginal in (False, True):
+                made += mine(shape, torch.float32, device, marginal=marginal)
     finally:
         torch.set_float32_matmul_precision(before)
     return made
