@@ -68,10 +68,16 @@ def in_turns(actions: Sequence[tuple[Action, bool]], seconds: float) -> list[lis
             if isinstance(action, Prepared):
                 times += _prepared_blocks(action, least, 1 if is_long else PREPARED_CALLS)
             elif is_long:
-                times += its_timer.timeit(1).times
+                times.append(_seconds_of(action))  # timeit(1) would call it twice before
             else:
                 times += its_timer.blocked_autorange(min_run_time=least).times
     return blocks
+
+
+def _seconds_of(action: Action) -> float:
+    start = timer()
+    action()
+    return timer() - start
 
 
 def _prepared_blocks(action: Prepared, least: float, calls: int) -> list[float]:

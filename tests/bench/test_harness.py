@@ -10,6 +10,7 @@ import torch
 from bench._harness import Session, line
 from bench._limits import Limit
 from bench._timing import (
+    ROUNDS,
     Prepared,
     Timing,
     cudnn_tf32,
@@ -95,6 +96,12 @@ def test_prepared_calls_run_on_what_was_prepared() -> None:
     (times,) = in_turns([(Prepared(prepare, used.append), False)], 0.0)
     assert len(times) > 0
     assert sorted(used) == made
+
+
+def test_long_calls_are_made_once_a_round() -> None:
+    calls: list[int] = []
+    (times,) = in_turns([(lambda: calls.append(1), True)], 0.0)
+    assert len(calls) == len(times) == ROUNDS
 
 
 def test_settings_come_back() -> None:
