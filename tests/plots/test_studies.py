@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from midiff_fast import analysis, plots
 from midiff_fast.analysis import CriticBudget
-from midiff_fast.runs import RunConfig, RunDirectory
+from midiff_fast.runs import STUDIES, RunConfig, RunDirectory
 from midiff_fast.training import train
 
 UNITS = 20  # the graph of so many has more edges than are drawn
@@ -61,6 +62,41 @@ def figure_of(run: plots.RunData, name: str) -> Figure:
     figure = entry.draw(run)
     assert figure is not None
     return figure
+
+
+def strongest(correlation: Any) -> set[tuple[int, int]]:
+    """The edges of a correlation graph that a picture has room for: four per unit."""
+    magnitude = np.triu(np.abs(np.array(correlation)), 1)
+    order = np.argsort(magnitude, axis=None)[::-1][: 4 * UNITS]
+    return {(int(edge) // UNITS, int(edge) % UNITS) for edge in order}
+
+
+def another_graph() -> Any:
+    """Correlations that no network had: a short run's hardly differ by how they are taken."""
+    return np.corrcoef(np.random.default_rng(0).normal(size=(UNITS, 30))).tolist()
+
+
+def drawn(figure: Figure) -> set[tuple[int, int]]:
+    """The edges in the first panel, by the units that are where they end."""
+    lines, *groups = figure.axes[0].collections
+    assert isinstance(lines, LineCollection)
+    places = np.concatenate([np.asarray(group.get_offsets()) for group in groups])
+    units = {tuple(place): unit for unit, place in enumerate(places.tolist())}
+    ends = [[units[tuple(end)] for end in segment.tolist()] for segment in lines.get_segments()]
+    return {(min(pair), max(pair)) for pair in ends}
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_the_graph_that_was_split_is_kept_and_drawn(load: Load, study: str) -> None:
+    run = load(study)
+    final = run.members[0]["final"]
+    split = final["community_correlation"] or final["correlation"]
+    found = final["communities"]["functional"]
+    again = analysis.modularity(analysis.adjacency_of_correlation(split), found["labels"])
+    assert again.raw == pytest.approx(found["modularity"], abs=1e-12)
+    if study == "separation":
+        final["correlation"] = another_graph()
+    assert drawn(figure_of(run, "communities")) == strongest(split)
 
 
 @pytest.mark.parametrize(("study", "combine"), [("separation", np.mean), ("rossler", np.sum)])
