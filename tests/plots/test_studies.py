@@ -99,6 +99,19 @@ def test_the_graph_that_was_split_is_kept_and_drawn(load: Load, study: str) -> N
     assert drawn(figure_of(run, "communities")) == strongest(split)
 
 
+def test_the_legend_has_no_community(load: Load) -> None:
+    run = load("working-memory")
+    run.members[0]["final"]["communities"]["functional"]["labels"] = [1] * UNITS
+    figure = figure_of(run, "communities")
+    figure.draw_without_rendering()
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["group 1", "group 2"]
+    for handle in legend.legend_handles:
+        assert handle is not None
+        rim = getattr(handle, "get_markeredgecolor", lambda: "black")()
+        assert rim == "none"
+
+
 @pytest.mark.parametrize(("study", "combine"), [("separation", np.mean), ("rossler", np.sum)])
 def test_output_weights_are_combined_as_in_the_separation_index(
     load: Load, study: str, combine: Callable[..., Any]
