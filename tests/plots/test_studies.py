@@ -123,3 +123,10 @@ def test_output_weights_are_combined_as_in_the_separation_index(
     panel = figure_of(run, "selectivity").axes[0]
     points = np.concatenate([np.asarray(group.get_offsets()) for group in panel.collections])
     np.testing.assert_allclose(points[:, 1], difference, atol=1e-6)
+
+
+def test_a_target_that_is_never_negative_is_parted_at_its_median(load: Load) -> None:
+    run = load("rossler")
+    (legend,) = figure_of(run, "components").legends
+    labels = {text.get_text() for text in legend.get_texts()}
+    assert labels == {f"x {first}, z {second}" for first in "+−" for second in "+−"}
