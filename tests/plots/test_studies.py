@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -64,6 +65,115 @@ def figure_of(run: plots.RunData, name: str) -> Figure:
     return figure
 
 
+def caption_of(run: plots.RunData, name: str) -> str:
+    (entry,) = (entry for entry in plots.CATALOGUE if entry.name == name)
+    return entry.caption_for(run)
+
+
+POOLED, PER_SEQUENCE = "over all held-out sequences", "averaged over the sequences"
+CANDIDATE = "those of the GRU's candidate"
+# Figure, a sentence of it, and the studies of which it is true.
+SENTENCES = (
+    (
+        "learning",
+        "mean over the 2 model steps of its epoch",
+        {"separation", "sinusoids", "rossler"},
+    ),
+    ("learning", "the critic's bound at its last step before a model step", {*STUDIES}),
+    ("signals", "pulses on the input lines", {"working-memory"}),
+    ("signals", "the input signals", {"separation", "sinusoids", "rossler"}),
+    ("correlation", POOLED, {"working-memory", "sinusoids", "rossler"}),
+    ("correlation", PER_SEQUENCE, {"separation"}),
+    ("unit_target", "with the targets, over all", {"working-memory", "sinusoids", "rossler"}),
+    ("unit_target", "with the network's own outputs from step 200 on, within", {"separation"}),
+    ("unit_target", "mean over a set of outputs", {"separation", "rossler"}),
+    ("communities", "are magnitudes of averages over the sequences.", {"separation"}),
+    ("communities", CANDIDATE, {"separation"}),
+    ("information", "joint pairs only", {"working-memory", "sinusoids", "rossler"}),
+    ("information", "on both groups before any shuffling", {"separation"}),
+    ("matrices", CANDIDATE, {"separation"}),
+    ("histograms", CANDIDATE, {"separation"}),
+    ("selectivity", "input weights", {"working-memory", "sinusoids", "rossler"}),
+    ("selectivity", "(mean over a set of outputs)", {"separation"}),
+    ("selectivity", "(sum over a set of outputs)", {"rossler"}),
+    ("components", "above (+) or not above (−) zero", {*STUDIES} - {"separation"}),
+    ("components", "above (+) or not above (−) its median", {"separation"}),
+    ("components", "the median of a target that is never negative", {"rossler"}),
+)
+
+
+@pytest.mark.parametrize("study", STUDIES)
+@pytest.mark.parametrize(("name", "sentence", "true_of"), SENTENCES)
+def test_a_caption_holds_a_sentence_where_it_is_true(
+    load: Load, study: str, name: str, sentence: str, true_of: set[str]
+) -> None:
+    assert (sentence in caption_of(load(study), name)) == (study in true_of)
+
+
+@pytest.mark.parametrize(
+    ("noise", "shuffled", "sentence"),
+    [
+        (0.1, True, "noise on both groups before any shuffling"),
+        (0.1, False, "noise on the joint pairs only"),
+        (0.0, True, "Neither its samples nor those of the fresh one have noise"),
+    ],
+)
+def test_the_critics_noise_is_that_of_the_configuration(
+    tmp_path: Path,
+    small_config: Callable[..., RunConfig],
+    noise: float,
+    shuffled: bool,
+    sentence: str,
+) -> None:
+    critic = {"sample_noise": noise, "noise_on_shuffled": shuffled}
+    config = small_config(critic=critic)
+    run = plots.RunData(RunDirectory(tmp_path), config, {}, {}, None)
+    assert sentence in caption_of(run, "information")
+
+
+@pytest.mark.parametrize(
+    ("study", "across", "upwards", "bar", "lowest"),
+    [
+        (
+            "working-memory",
+            "|correlation with target bit 1|",
+            "|correlation with target bit 2|",
+            "correlation of states",
+            -1.0,
+        ),
+        (
+            "separation",
+            "mean |correlation| with outputs\nLorenz x, Lorenz y, Lorenz z",
+            "mean |correlation| with outputs\nRössler x, Rössler y, Rössler z",
+            "mean |correlation| of states",
+            0.0,
+        ),
+        (
+            "sinusoids",
+            "|correlation with target sinusoid 1|",
+            "|correlation with target sinusoid 2|",
+            "correlation of states",
+            -1.0,
+        ),
+        (
+            "rossler",
+            "mean |correlation| with targets\nx, y",
+            "|correlation with target z|",
+            "correlation of states",
+            -1.0,
+        ),
+    ],
+)
+def test_axes_name_what_the_study_correlates(
+    load: Load, study: str, across: str, upwards: str, bar: str, lowest: float
+) -> None:
+    followed = figure_of(load(study), "unit_target")
+    assert (followed.get_supxlabel(), followed.get_supylabel()) == (across, upwards)
+    *_, colours = figure_of(load(study), "correlation").axes
+    assert colours.get_ylabel() == bar
+    assert colours.get_ylim() == (lowest, 1.0)
+
+
 def strongest(correlation: Any) -> set[tuple[int, int]]:
     """The edges of a correlation graph that a picture has room for: four per unit."""
     magnitude = np.triu(np.abs(np.array(correlation)), 1)
@@ -99,6 +209,15 @@ def test_the_graph_that_was_split_is_kept_and_drawn(load: Load, study: str) -> N
     assert drawn(figure_of(run, "communities")) == strongest(split)
 
 
+def test_an_analysis_without_that_graph_is_drawn_and_says_so(load: Load) -> None:
+    run = load("separation")
+    final = run.members[0]["final"]
+    final["correlation"] = another_graph()
+    assert strongest(final.pop("community_correlation")) != strongest(final["correlation"])
+    assert drawn(figure_of(run, "communities")) == strongest(final["correlation"])
+    assert "This analysis did not keep them" in caption_of(run, "communities")
+
+
 def test_the_legend_has_no_community(load: Load) -> None:
     run = load("working-memory")
     run.members[0]["final"]["communities"]["functional"]["labels"] = [1] * UNITS
@@ -130,3 +249,10 @@ def test_a_target_that_is_never_negative_is_parted_at_its_median(load: Load) -> 
     (legend,) = figure_of(run, "components").legends
     labels = {text.get_text() for text in legend.get_texts()}
     assert labels == {f"x {first}, z {second}" for first in "+−" for second in "+−"}
+
+
+def test_the_report_prints_the_captions_of_its_study(load: Load) -> None:
+    directory = load("separation").directory
+    text = plots.report(directory.path).read_text()
+    assert "own outputs from step 200 on" in text
+    assert "pulses on the input lines" not in text
