@@ -136,7 +136,8 @@ def curve_point(network: Network) -> dict[str, float | None]:
 def final_details(network: Network) -> dict[str, Any]:
     """What is looked at in the finished network only, ready for JSON.
 
-    ``correlation [N, N]``, ``unit_target_correlation [O, N]``, ``rate_std [N]``, ``d [N]`` and
+    ``correlation [N, N]``, ``community_correlation [N, N]`` that the communities are of (None
+    where it is the same), ``unit_target_correlation [O, N]``, ``rate_std [N]``, ``d [N]`` and
     ``phi [N]`` of the two target sets, ``d_weight_correlation`` with the outgoing weights, with
     these scaled by each unit's rate, and with the incoming ones, ``communities`` in both graphs,
     ``explained_variance`` of the first components, ``weight_blocks``, ``r_squared`` per output.
@@ -148,11 +149,11 @@ def final_details(network: Network) -> dict[str, Any]:
     rate_std = network.rates().reshape(-1, units).std(0)
     recurrent = network.recurrent()
     # Communities of sequences that are not pooled: |·| is taken after averaging them.
-    signed = correlation
-    if network.conventions.sequences == "absolute":
-        signed = unit_correlation(network.states, sequences="signed")
+    averaged = network.conventions.sequences == "absolute"
+    signed = unit_correlation(network.states, sequences="signed") if averaged else correlation
     details: dict[str, Any] = {
         "correlation": correlation.tolist(),
+        "community_correlation": signed.tolist() if averaged else None,
         "unit_target_correlation": targets.tolist(),
         "rate_std": rate_std.tolist(),
         "explained_variance": principal_components(

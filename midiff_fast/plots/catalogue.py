@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
+from . import captions
 from .components import components_figure
 from .data import RunData
 from .development import development_figure
@@ -26,16 +27,21 @@ from .table import table_figure
 class Entry:
     """A figure of the report.
 
-    ``name`` is its file name; ``draw`` returns None where the run has nothing to show;
+    ``name`` is its file name; ``caption`` is made for the run where studies differ in what the
+    figure shows; ``draw`` returns None where the run has nothing to show;
     ``in_report`` is false for a picture of what the report has as text.
     """
 
     name: str
     title: str
-    caption: str
+    caption: str | Callable[[RunData], str]
     source: str
     draw: Callable[[RunData], Figure | None]
     in_report: bool = True
+
+    def caption_for(self, run: RunData) -> str:
+        """What the figure of this run shows."""
+        return self.caption if isinstance(self.caption, str) else self.caption(run)
 
 
 CATALOGUE: tuple[Entry, ...] = (
@@ -60,77 +66,64 @@ CATALOGUE: tuple[Entry, ...] = (
     Entry(
         "learning",
         "Learning curves",
-        "Each run thin, the mean thick. The mutual information is what the critic reports in "
-        "training, after its steps of the epoch; rare outliers lie outside the panel.",
+        captions.learning,
         "metrics.csv: task_loss, accuracy, mi_critic, decay_loss",
         learning_figure,
     ),
     Entry(
         "signals",
         "The task",
-        "One held-out test sequence: pulses on the input lines, the targets, and the outputs of a "
-        "typical run (median final Q_cor) and of its control.",
+        captions.signals,
         "analysis.json: examples",
         signals_figure,
     ),
     Entry(
         "correlation",
         "Correlation of the units",
-        "Pearson correlation of the states over all held-out sequences, one matrix per run. Black "
-        "lines part the two groups.",
+        captions.correlation,
         "analysis.json: members[…].final.correlation",
         correlation_figure,
     ),
     Entry(
         "unit_target",
         "What each unit follows",
-        "Correlation of every unit's state with the two targets (mean over a set of outputs), one "
-        "panel per run. Groups that took one job each lie on different sides of the diagonal.",
+        captions.unit_target,
         "analysis.json: members[…].final.unit_target_correlation",
         unit_target_figure,
     ),
     Entry(
         "communities",
         "Communities",
-        "Two communities found by greedy modularity in the graph of correlations and in the graph "
-        "of recurrent weights, of a typical run and of its control. Colour is the given group, a "
-        "black rim the second community; agreement is their normalised mutual information. Only "
-        "the strongest edges are drawn.",
-        "analysis.json: members[…].final.communities, .correlation; snapshots.npz: weight_hh",
+        captions.communities,
+        "analysis.json: members[…].final.communities, .community_correlation or "
+        ".correlation; snapshots.npz: weight_hh",
         communities_figure,
     ),
     Entry(
         "information",
         "Mutual information between the groups",
-        "Estimates for the finished networks on sequences that no critic was trained on. The run's "
-        "own critic is evaluated as in training, with noise on the joint pairs only; the fresh one "
-        "has noise on both groups, so that its value bounds mutual information alone. Shuffled "
-        "pairs should give zero.",
+        captions.information,
         "analysis.json: members[…].information",
         information_figure,
     ),
     Entry(
         "matrices",
         "Weights",
-        "Recurrent weights (rows receive, columns send) with the input weights to the left and the "
-        "output weights below, of the typical run and of its control. Colours saturate at the "
-        "99th percentile.",
+        captions.matrices,
         "snapshots.npz: weight_hh, weight_ih, weight_out",
         matrices_figure,
     ),
     Entry(
         "histograms",
         "Recurrent weights by block",
-        "Distribution of the final recurrent weights within the groups (solid) and between them "
-        "(dashed), all runs of a λ pooled; logarithmic.",
+        captions.histograms,
         "snapshots.npz: weight_hh",
         histograms_figure,
     ),
     Entry(
         "selectivity",
         "Do the weights say the same as the activity?",
-        "A unit's preference d against the difference of its output weights, the same scaled by "
-        "the standard deviation of its rate, and of its input weights; r is their correlation.",
+        captions.selectivity,
         "analysis.json: members[…].final.d, .d_weight_correlation; snapshots.npz: weight_out, "
         "weight_ih",
         selectivity_figure,
@@ -138,8 +131,7 @@ CATALOGUE: tuple[Entry, ...] = (
     Entry(
         "components",
         "Principal components",
-        "States of the typical run and of its control at steps sampled from all held-out "
-        "sequences, coloured by the sides of the targets.",
+        captions.components,
         "analysis.json: examples",
         components_figure,
     ),

@@ -20,7 +20,7 @@ STATES = (
 def components_figure(run: RunData) -> Figure:
     """The examples' states on their first components, a point per sampled step."""
     columns = len(run.examples)
-    targets = [members[0] for members in run.task["target_sets"]][:2]
+    targets = parting_targets(run)
     names = [run.task["outputs"][target] for target in targets]
     figure = new_figure(max(4.4, 4.3 * columns), 4.0)
     panels = figure.subplots(1, columns, squeeze=False)[0]
@@ -30,7 +30,7 @@ def components_figure(run: RunData) -> Figure:
             points = np.column_stack([points, np.zeros(len(points))])
         target = np.array(example["point_target"])[:, targets]
         # Signals that change sign are parted at zero, others at their median.
-        middle = 0.0 if (target < 0).any() else np.median(target, axis=0)
+        middle = np.where(changes_sign(target), 0.0, np.median(target, axis=0))
         side = np.where(target > middle, 1, -1)
         second = side[:, 1] if len(targets) > 1 else np.full(len(side), -1)
         for (one, two), colour, marker in STATES:
@@ -63,6 +63,17 @@ def components_figure(run: RunData) -> Figure:
         if handle is not None:
             handle.set_alpha(1.0)
     return figure
+
+
+def parting_targets(run: RunData) -> list[int]:
+    """The outputs whose sides give the colours: the first one of two target sets."""
+    return [outputs[0] for outputs in run.task["target_sets"]][:2]
+
+
+def changes_sign(target: np.ndarray) -> np.ndarray:
+    """Which columns of [P, O] have negative values: [O]."""
+    negative: np.ndarray = np.any(target < 0.0, axis=0)
+    return negative
 
 
 def _sign(side: int) -> str:

@@ -10,6 +10,8 @@ from typing import Any
 
 import pandas as pd
 
+from ..analysis.run import conventions
+from ..analysis.snapshot import Conventions
 from ..runs import RunConfig, RunDirectory, RunError
 from ..runs.directory import Arrays
 from ..runs.files import read_text
@@ -48,6 +50,11 @@ class RunData:
     def of_weight(self, weight: float) -> list[dict[str, Any]]:
         """The members of one weight λ."""
         return [member for member in self.members if member["mi_weight"] == weight]
+
+    @property
+    def conventions(self) -> Conventions:
+        """How the study of this run takes its measures."""
+        return conventions(self.config)
 
     @property
     def task(self) -> dict[str, Any]:

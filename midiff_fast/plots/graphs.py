@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from ..analysis import adjacency_of_correlation, structural_adjacency
 from .data import RunData, run_name
@@ -38,14 +39,23 @@ def communities_figure(run: RunData) -> Figure:
             _draw(axes, _adjacency(run, member, kind), found)
             agreement = "no edges" if found is None else f"agreement {found['agreement']:.2f}"
             axes.set_title(f"{title}, {agreement}\n{run_name(member)}", fontsize=8.5)
-    handles, labels = rows[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper right", ncols=len(labels))
+    figure.legend(handles=_group_handles(), loc="outside upper right", ncols=len(GROUPS))
     return figure
+
+
+def split_correlation(member: dict[str, Any]) -> list[list[float]] | None:
+    """The correlations [N, N] whose graph was split, where they are not ``correlation`` itself.
+
+    None too for an analysis that did not keep them.
+    """
+    found: list[list[float]] | None = member["final"].get("community_correlation")
+    return found
 
 
 def _adjacency(run: RunData, member: dict[str, Any], kind: str) -> np.ndarray:
     if kind == "functional":
-        return adjacency_of_correlation(np.array(member["final"]["correlation"]))
+        matrix = split_correlation(member) or member["final"]["correlation"]
+        return adjacency_of_correlation(np.array(matrix))
     return structural_adjacency(run.parameter("weight_hh", member["index"]))
 
 
@@ -70,7 +80,22 @@ def _draw(axes: Axes, adjacency: np.ndarray, found: dict[str, Any] | None) -> No
             marker=GROUP_MARKERS[group],
             edgecolors=["black" if second[unit] else "white" for unit in chosen],
             linewidths=[1.2 if second[unit] else 0.4 for unit in chosen],
-            label=f"group {group + 1}",
         )
     axes.set_axis_off()
     axes.set_aspect("equal")
+
+
+def _group_handles() -> list[Line2D]:
+    """Legend entries without a rim: those of the points would have their first unit's."""
+    return [
+        Line2D(
+            [],
+            [],
+            linestyle="none",
+            color=colour,
+            marker=marker,
+            markeredgecolor="none",
+            label=f"group {group + 1}",
+        )
+        for group, (colour, marker) in enumerate(zip(GROUPS, GROUP_MARKERS, strict=True))
+    ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from .data import RunData, run_name
-from .style import DIVERGING, GROUP_MARKERS, GROUPS, new_figure
+from .style import DIVERGING, GROUP_MARKERS, GROUPS, SEQUENTIAL, new_figure
 
 COLUMNS = 5
 """Panels in a row."""
@@ -18,11 +18,16 @@ COLUMNS = 5
 
 def correlation_figure(run: RunData) -> Figure:
     """Correlation of the states of every pair of units, a matrix per run."""
+    # Averaged over the sequences are magnitudes: the lower half of a signed scale would be empty.
+    if run.conventions.sequences == "absolute":
+        label, colours, lowest = "mean |correlation| of states", SEQUENTIAL, 0.0
+    else:
+        label, colours, lowest = "correlation of states", DIVERGING, -1.0
 
     def draw(axes: Axes, member: dict[str, Any]) -> None:
         matrix = np.array(member["final"]["correlation"])
         units = len(matrix)
-        image = axes.imshow(matrix, cmap=DIVERGING, vmin=-1, vmax=1, interpolation="nearest")
+        image = axes.imshow(matrix, cmap=colours, vmin=lowest, vmax=1, interpolation="nearest")
         images.append(image)
         for line in (axes.axhline, axes.axvline):
             line(units // 2 - 0.5, color="black", linewidth=0.6)
@@ -34,7 +39,7 @@ def correlation_figure(run: RunData) -> Figure:
 
     images: list[Any] = []
     figure, panels = _grid(run, draw, height=1.95)
-    figure.colorbar(images[0], ax=panels, label="correlation of states", shrink=0.6, aspect=30)
+    figure.colorbar(images[0], ax=panels, label=label, shrink=0.6, aspect=30)
     return figure
 
 
@@ -64,13 +69,21 @@ def unit_target_figure(run: RunData) -> Figure:
         axes.set_aspect("equal")
 
     figure, panels = _grid(run, draw, height=2.05)
-    names = [", ".join(run.task["outputs"][o] for o in s) for s in run.task["target_sets"]]
-    figure.supxlabel(f"|correlation with {names[0]}|", fontsize=9)
-    if len(names) > 1:
-        figure.supylabel(f"|correlation with {names[1]}|", fontsize=9)
+    labels = [_followed(run, outputs) for outputs in run.task["target_sets"]]
+    figure.supxlabel(labels[0], fontsize=9)
+    if len(labels) > 1:
+        figure.supylabel(labels[1], fontsize=9)
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper right", ncols=2)
     return figure
+
+
+def _followed(run: RunData, outputs: Sequence[int]) -> str:
+    """The axis label of a set of outputs: targets, or what the network made of them."""
+    names = ", ".join(run.task["outputs"][output] for output in outputs)
+    if len(outputs) == 1:
+        return f"|correlation with {run.conventions.follows} {names}|"
+    return f"mean |correlation| with {run.conventions.follows}s\n{names}"
 
 
 def halves_of(units: int) -> tuple[slice, slice]:

@@ -62,7 +62,9 @@ def page(run: RunData, pictures: list[tuple[Entry, bytes, float]]) -> str:
     name = run.directory.path.resolve().name
     parts = [_verdict(found) for found in verdict(run.analysis, html=True)]
     parts += ["<h2>Runs</h2>", run_table(run)]
-    parts += [_figure(entry, content, width) for entry, content, width in pictures]
+    parts += [
+        _figure(entry, entry.caption_for(run), content, width) for entry, content, width in pictures
+    ]
     parts.append(_configuration(run))
     body = "\n".join(parts)
     return (
@@ -109,14 +111,14 @@ def _verdict(found: Verdict) -> str:
     )
 
 
-def _figure(entry: Entry, content: bytes, width: float) -> str:
+def _figure(entry: Entry, caption: str, content: bytes, width: float) -> str:
     data = base64.b64encode(content).decode()
     wide = ' class="wide"' if width > WIDE_INCHES else ""
     return (
         f'<h2 id="{entry.name}">{escape(entry.title)}</h2>\n<figure><div class="scroll">'
         f'<img{wide} alt="{escape(entry.title, quote=True)}" '
         f'src="data:image/png;base64,{data}"></div>\n'
-        f"<figcaption>{symbol(entry.caption)}</figcaption>"
+        f"<figcaption>{symbol(caption)}</figcaption>"
         f'<p class="source">figures/{entry.name}.pdf · {escape(entry.source)}</p></figure>'
     )
 

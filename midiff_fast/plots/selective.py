@@ -55,7 +55,11 @@ def selectivity_figure(run: RunData) -> Figure | None:
 
 
 def _differences(run: RunData, member: int) -> dict[str, np.ndarray]:
-    out = target_set_table(run.parameter("weight_out", member), run.task["target_sets"])
+    out = target_set_table(
+        run.parameter("weight_out", member),
+        run.task["target_sets"],
+        reduce=run.conventions.reduce,
+    )
     scaled = out * np.array(run.members[member]["final"]["rate_std"])
     differences = {"out": out[0] - out[1], "out_scaled_by_rate": scaled[0] - scaled[1]}
     if run.task["input_sets"]:

@@ -19,7 +19,7 @@ def signals_figure(run: RunData) -> Figure:
         outputs + 1, 1, sharex=True, squeeze=False, height_ratios=[1.3, *[1.0] * outputs]
     )[:, 0]
     input = np.array(examples[0]["input"])
-    if np.isin(input, (0.0, 1.0)).all():
+    if has_pulses(run):
         _input_lines(rows[0], input, run.task["inputs"])
     else:
         _input_curves(rows[0], input, run.task["inputs"])
@@ -43,6 +43,11 @@ def signals_figure(run: RunData) -> Figure:
     handles, labels = rows[1].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper right", ncols=len(labels))
     return figure
+
+
+def has_pulses(run: RunData) -> bool:
+    """Whether the inputs are lines that are on or off."""
+    return bool(np.isin(run.examples[0]["input"], (0.0, 1.0)).all())
 
 
 def _limits(target: np.ndarray) -> tuple[float, float]:

@@ -32,6 +32,9 @@ PENALISED = (GREEN, ORANGE, SKY, VERMILION)
 DIVERGING = "RdBu_r"
 """Colour map of signed quantities, white at zero."""
 
+SEQUENTIAL = "Reds"
+"""Colour map of magnitudes, white at zero."""
+
 RASTER_DPI = 150
 
 _SETTINGS: dict[str, Any] = {
