@@ -219,8 +219,9 @@ if __name__ == "__main__":
     run(
         "training",
         cpu={
-            "working-memory": at(working_memory, list(TOLERANCE)),
-            "separation": at(separation, list(TOLERANCE)),
+            f"{name}, {setting}": at(question, [setting])
+            for name, question in (("working-memory", working_memory), ("separation", separation))
+            for setting in TOLERANCE
         },
         cuda={
             **{
