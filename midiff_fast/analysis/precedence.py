@@ -1,7 +1,8 @@
 """Which comes first in training, functional or structural modularity?
 
 Per run the onset of a curve is when it rises above a threshold for good; over runs the two onsets
-are compared as pairs. All runs count: one whose curve never rises is censored, not dropped.
+are compared as pairs. All runs count: one whose curve never rises is censored, not dropped. What
+happens between two snapshots is not seen, so curves that rise between the same two have no order.
 """
 
 from __future__ import annotations
@@ -28,8 +29,9 @@ class Precedence:
     """The comparison of two onsets over runs at one threshold.
 
     ``functional_onsets`` and ``structural_onsets`` hold one epoch per run, None where censored.
-    A run counts for the curve that rose first; if the other one never rose, for the one that did;
-    it is undecided if neither rose or both at once.
+    A run counts for the curve that rose first; if the other one never rose, for the one that did.
+    It is undecided if neither rose, or both between the same two snapshots: where lines cross the
+    threshold in there depends on how high each curve is at the next one, not on which rose first.
 
     ``median_difference`` is structural minus functional onset in epochs (positive: functional
     first) over all runs, with a censored onset put at the last epoch at which an onset could have
@@ -66,18 +68,34 @@ def onset(epochs: Values, curve: Values, threshold: float) -> float | None:
     times, values = floats("epochs", epochs, ("K",)), floats("curve", curve, ("K",))
     if values.shape != times.shape:
         raise ValueError(f"curve: expected [{len(times)}], got [{len(values)}]")
+    _check_epochs(times)
+    _check_threshold(threshold)
+    return crossing(times, values, first_above(values, threshold), threshold)
+
+
+def _check_epochs(times: Floats) -> None:
     if (np.diff(times) <= 0).any():
         raise ValueError("epochs: expected increasing numbers")
+
+
+def _check_threshold(threshold: float) -> None:
     if not np.isfinite(threshold):
         raise ValueError(f"threshold: expected a finite number, got {threshold}")
-    above = values > threshold
-    for start in range(len(values) - CONFIRMING_SNAPSHOTS):
+
+
+def first_above(curve: Floats, threshold: float) -> int | None:
+    """The snapshot from which on a curve [K] is above a threshold for as long as ``onset`` asks."""
+    above = curve > threshold
+    for start in range(len(curve) - CONFIRMING_SNAPSHOTS):
         if above[start : start + CONFIRMING_SNAPSHOTS + 1].all():
-            return _crossing(times, values, start, threshold)
+            return start
     return None
 
 
-def _crossing(times: Floats, values: Floats, after: int, threshold: float) -> float:
+def crossing(times: Floats, values: Floats, after: int | None, threshold: float) -> float | None:
+    """When the line to snapshot ``after`` crosses the threshold; None where there is none."""
+    if after is None:
+        return None
     if after == 0:
         return float(times[0])
     before = after - 1
@@ -96,17 +114,34 @@ def precedence(
         structural: normalised Q_str [R, K].
         threshold: on normalised Q.
     """
-    times = floats("epochs", epochs, ("K",))
-    first = floats("functional", functional, ("R", "K"))
-    second = floats("structural", structural, ("R", "K"))
-    for name, curves in (("functional", first), ("structural", second)):
-        if curves.shape != (len(first), len(times)):
-            expected = [len(first), len(times)]
-            raise ValueError(f"{name}: expected {expected}, got {list(curves.shape)}")
-    functional_onsets = tuple(onset(times, curve, threshold) for curve in first)
-    structural_onsets = tuple(onset(times, curve, threshold) for curve in second)
+    times, *both = check_curves(epochs, functional, structural)
+    _check_threshold(threshold)
+    rises = [[first_above(curve, threshold) for curve in curves] for curves in both]
+    functional_onsets, structural_onsets = (
+        tuple(
+            crossing(times, curve, after, threshold)
+            for curve, after in zip(curves, found, strict=True)
+        )
+        for curves, found in zip(both, rises, strict=True)
+    )
+    ahead, behind = count_order(*rises)
     last = float(times[max(0, len(times) - 1 - CONFIRMING_SNAPSHOTS)])
-    return _compare(functional_onsets, structural_onsets, last, threshold)
+    pairs = list(zip(functional_onsets, structural_onsets, strict=True))
+    bounded = np.array([_at_least(other, last) - _at_least(one, last) for one, other in pairs])
+    observed = [other - one for one, other in pairs if one is not None and other is not None]
+    return Precedence(
+        threshold=float(threshold),
+        functional_onsets=functional_onsets,
+        structural_onsets=structural_onsets,
+        functional_first=ahead,
+        structural_first=behind,
+        undecided=len(pairs) - ahead - behind,
+        median_difference=float(np.median(bounded)),
+        interval=median_interval(bounded),
+        observed_pairs=len(observed),
+        median_difference_observed=float(np.median(observed)) if observed else None,
+        p_value=sign_test(ahead, behind),
+    )
 
 
 def precedence_sweep(
@@ -119,36 +154,38 @@ def precedence_sweep(
     return [precedence(epochs, functional, structural, threshold) for threshold in thresholds]
 
 
-def _compare(
-    functional: tuple[float | None, ...],
-    structural: tuple[float | None, ...],
-    last: float,
-    threshold: float,
-) -> Precedence:
-    pairs = list(zip(functional, structural, strict=True))
-    # An onset is confirmed at `last` or before, a censored one lies after: infinity orders them.
-    order = [_rank(other) - _rank(one) if one != other else 0.0 for one, other in pairs]
-    ahead, behind = sum(d > 0 for d in order), sum(d < 0 for d in order)
-    bounded = np.array([_at_least(other, last) - _at_least(one, last) for one, other in pairs])
-    observed = [other - one for one, other in pairs if one is not None and other is not None]
-    decided = ahead + behind
-    return Precedence(
-        threshold=float(threshold),
-        functional_onsets=functional,
-        structural_onsets=structural,
-        functional_first=ahead,
-        structural_first=behind,
-        undecided=len(pairs) - decided,
-        median_difference=float(np.median(bounded)),
-        interval=median_interval(bounded),
-        observed_pairs=len(observed),
-        median_difference_observed=float(np.median(observed)) if observed else None,
-        p_value=sign_test(ahead, behind),
-    )
+def check_curves(
+    epochs: Values, functional: Values, structural: Values
+) -> tuple[Floats, Floats, Floats]:
+    """Epochs [K] and the curves [R, K] as arrays, or an error that says what is wrong."""
+    times = floats("epochs", epochs, ("K",))
+    first = floats("functional", functional, ("R", "K"))
+    second = floats("structural", structural, ("R", "K"))
+    for name, curves in (("functional", first), ("structural", second)):
+        if curves.shape != (len(first), len(times)):
+            expected = [len(first), len(times)]
+            raise ValueError(f"{name}: expected {expected}, got {list(curves.shape)}")
+    _check_epochs(times)
+    return times, first, second
 
 
-def _rank(value: float | None) -> float:
-    return np.inf if value is None else value
+def count_order(
+    functional: Sequence[int | None], structural: Sequence[int | None]
+) -> tuple[int, int]:
+    """In how many runs the functional, and in how many the structural curve rose first.
+
+    Args:
+        functional: per run the snapshot found by ``first_above``, None where there is none.
+        structural: the same. Where both are one, the curves rose since the snapshot before: that
+            has no order.
+    """
+    # Whatever was not confirmed lies after all that was: infinity orders it.
+    pairs = [(_rank(one), _rank(other)) for one, other in zip(functional, structural, strict=True)]
+    return sum(one < other for one, other in pairs), sum(one > other for one, other in pairs)
+
+
+def _rank(snapshot: int | None) -> float:
+    return np.inf if snapshot is None else snapshot
 
 
 def _at_least(value: float | None, last: float) -> float:

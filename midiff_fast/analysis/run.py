@@ -27,7 +27,7 @@ from .snapshot import SCALARS, Conventions, Network, curve_point, final_details
 
 Arrays = Mapping[str, NDArray[Any]]
 
-FORMAT = 1
+FORMAT = 2
 """Of analysis.json; raised when a key changes its meaning."""
 
 THRESHOLD = 0.1

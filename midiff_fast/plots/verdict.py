@@ -94,7 +94,8 @@ def _counts(numbers: Numbers, index: int, row: int) -> str:
     threshold = numbers.show("{:g}", *place, "threshold")
     text = (
         f"A modularity counts as risen when Q / {numbers.symbol('Q_max')} exceeds {threshold} and "
-        f"stays above for two more snapshots ({'; '.join(counts)})."
+        f"stays above for two more snapshots; two that rose between the same two snapshots have no "
+        f"order and count as undecided ({'; '.join(counts)})."
     )
     if found["p_value"] is not None:
         text += f" Exact sign test: p = {numbers.show('{:.2g}', *place, 'p_value')}."

@@ -70,6 +70,23 @@ def test_counts_differences_and_sign_test() -> None:
     assert -45 <= found.interval[0] <= 0 <= found.interval[1] <= 55
 
 
+def test_onsets_between_the_same_two_snapshots_have_no_order() -> None:
+    """The line of an abrupt curve crosses early between its snapshots, that of a slow one late."""
+    jump, slow = np.where(EPOCHS >= 20, 0.9, 0.0), np.where(EPOCHS >= 20, 0.11, 0.0)
+    late = np.where(EPOCHS >= 30, 0.9, 0.0)
+    start = np.full(10, 0.5)
+    functional = np.stack([jump, slow, start, jump, slow])
+    structural = np.stack([slow, jump, start, late, late])
+    found = analysis.precedence(EPOCHS, functional, structural, 0.1)
+    assert (found.functional_first, found.structural_first, found.undecided) == (2, 0, 3)
+    assert found.p_value == pytest.approx(0.5)
+    # The interpolated differences stay.
+    slow_onset, jump_onset, late_onset = 10 + 10 / 1.1, 10 + 10 / 9, 20 + 10 / 9
+    between = slow_onset - jump_onset
+    differences = [between, -between, 0, late_onset - jump_onset, late_onset - slow_onset]
+    assert found.median_difference == pytest.approx(np.median(differences))
+
+
 def test_a_clear_case_and_its_mirror_image() -> None:
     early = np.stack([rise(start) for start in range(0, 20, 2)])
     late = np.stack([rise(start + 20) for start in range(0, 20, 2)])
