@@ -21,6 +21,10 @@ CONFIRMING_SNAPSHOTS = 2
 THRESHOLDS = tuple(round(0.05 + 0.025 * i, 3) for i in range(11))
 """Sweep of the threshold on normalised modularity: 0.05, 0.075, … 0.30."""
 
+FEWEST_FOR_INTERVAL = 6
+"""Values that a 95 % interval of a median takes. A bootstrap interval lies between the smallest and
+the largest of n values, which hold the median in 1 - 2^(1 - n) of cases: 93.75 % for n = 5."""
+
 _RESAMPLES = 9_999
 
 
@@ -36,9 +40,9 @@ class Precedence:
     ``median_difference`` is structural minus functional onset in epochs (positive: functional
     first) over all runs, with a censored onset put at the last epoch at which an onset could have
     been confirmed: the earliest it can be, so the number errs towards 0. ``interval`` is its
-    bootstrap 95 % interval (None for a single run). ``median_difference_observed`` uses only the
-    ``observed_pairs`` runs in which both curves rose. ``p_value``: exact two-sided sign test over
-    the decided runs (None without any).
+    bootstrap 95 % interval, None for fewer than ``FEWEST_FOR_INTERVAL`` runs.
+    ``median_difference_observed`` uses only the ``observed_pairs`` runs in which both curves rose.
+    ``p_value``: exact two-sided sign test over the decided runs (None without any).
     """
 
     threshold: float
@@ -193,8 +197,11 @@ def _at_least(value: float | None, last: float) -> float:
 
 
 def median_interval(values: Floats) -> tuple[float, float] | None:
-    """Bootstrap 95 % interval (percentile) of the median of values [R]; None for one value."""
-    if len(values) < 2:
+    """Bootstrap 95 % interval (percentile) of the median of values [R].
+
+    None for fewer than ``FEWEST_FOR_INTERVAL`` values.
+    """
+    if len(values) < FEWEST_FOR_INTERVAL:
         return None
     draws = np.random.default_rng(0).integers(0, len(values), (_RESAMPLES, len(values)))
     low, high = np.quantile(np.median(values[draws], axis=1), (0.025, 0.975))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from ..analysis.precedence import FEWEST_FOR_INTERVAL
 from .numbers import Numbers
 from .precedence import headline_row
 
@@ -113,6 +114,8 @@ def _difference(numbers: Numbers, index: int, row: int) -> str:
         low = numbers.show("{:.0f}", *place, "interval", 0)
         high = numbers.show("{:.0f}", *place, "interval", 1)
         text += f" (bootstrap 95 % interval {low} to {high})"
+    elif len(found["functional_onsets"]) < FEWEST_FOR_INTERVAL:
+        text += f" (no 95 % interval: {FEWEST_FOR_INTERVAL} runs are the fewest that can give one)"
     censored = [
         (name, sum(onset is None for onset in found[f"{name}_onsets"]))
         for name in ("functional", "structural")

@@ -138,6 +138,7 @@ def test_comparison_pairs_the_runs_of_a_seed(result: dict[str, Any]) -> None:
     assert found["median_difference"] == pytest.approx(np.median(differences))
     assert (found["higher"], found["lower"]) == (2, 0)
     assert found["p_value"] == pytest.approx(0.5)
+    assert found["interval"] is None  # two pairs cannot give one
     summary = {entry["mi_weight"]: entry for entry in result["summary"]}
     assert summary[0.1]["runs"] == 2
     assert summary[0.1]["measures"]["Q_str"]["largest"] == max(final[0.1, 5], final[0.1, 6])

@@ -102,6 +102,18 @@ def test_a_clear_case_and_its_mirror_image() -> None:
     assert mirrored.p_value == found.p_value
 
 
+def test_five_runs_give_no_interval_and_six_do() -> None:
+    """The smallest and the largest of five values hold the median in less than 95 % of cases."""
+    assert 1 - 2.0 ** (1 - 5) < 0.95 <= 1 - 2.0 ** (1 - 6)
+    early, late = rise(10), [rise(start) for start in (20, 25, 30, 35, 40, 45)]
+    five = analysis.precedence(EPOCHS, [early] * 5, late[:5], 0.1)
+    assert five.interval is None
+    assert five.median_difference == pytest.approx(20.0, abs=1.5)
+    six = analysis.precedence(EPOCHS, [early] * 6, late, 0.1)
+    assert six.interval is not None
+    assert 8.0 < six.interval[0] < six.interval[1] < 37.0
+
+
 def test_interval_of_the_median_against_scipy() -> None:
     starts = np.random.default_rng(3).uniform(0, 40, 200)
     functional, structural = np.stack([rise(0)] * 200), np.stack([rise(s) for s in starts])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -76,3 +77,16 @@ def test_html_marks_every_number_with_its_place() -> None:
     text = " ".join(found.sentences)
     assert 'title="analysis.json: comparison[0].measures.Q_cor.median"' in text
     assert "Q<sub>cor</sub>" in text
+
+
+@pytest.mark.parametrize(
+    ("runs", "interval"),
+    [(5, "no 95 % interval: 6 runs are the fewest"), (6, "bootstrap 95 % interval 30 to 30")],
+)
+def test_fewer_than_six_runs_have_no_interval(runs: int, interval: str) -> None:
+    for html in (False, True):
+        (found,) = verdict(made_up([20] * runs, [50] * runs), html=html)
+        text = re.sub("<[^>]*>", "", " ".join(found.sentences))
+        assert interval in text
+        assert "nan" not in text
+        assert "None" not in text
