@@ -38,9 +38,11 @@ class Precedence:
     threshold in there depends on how high each curve is at the next one, not on which rose first.
 
     ``median_difference`` is structural minus functional onset in epochs (positive: functional
-    first) over all runs, with a censored onset put at the last epoch at which an onset could have
-    been confirmed: the earliest it can be, so the number errs towards 0. ``interval`` is its
-    bootstrap 95 % interval, None for fewer than ``FEWEST_FOR_INTERVAL`` runs.
+    first) over all runs, with a censored onset put at ``censored_at``, the last epoch at which an
+    onset could have been confirmed: the earliest it can be. So if only structural onsets are
+    censored the median is at least this, if only functional ones at most; if both are, it may be
+    larger or smaller. ``interval`` is its bootstrap 95 % interval; None if any onset is censored,
+    whose unknown epoch could set an end of it, and for fewer than ``FEWEST_FOR_INTERVAL`` runs.
     ``median_difference_observed`` uses only the ``observed_pairs`` runs in which both curves rose.
     ``p_value``: exact two-sided sign test over the decided runs (None without any).
     """
@@ -51,6 +53,7 @@ class Precedence:
     functional_first: int
     structural_first: int
     undecided: int
+    censored_at: float
     median_difference: float | None
     interval: tuple[float, float] | None
     observed_pairs: int
@@ -140,8 +143,9 @@ def precedence(
         functional_first=ahead,
         structural_first=behind,
         undecided=len(pairs) - ahead - behind,
+        censored_at=last,
         median_difference=float(np.median(bounded)),
-        interval=median_interval(bounded),
+        interval=median_interval(bounded) if len(observed) == len(pairs) else None,
         observed_pairs=len(observed),
         median_difference_observed=float(np.median(observed)) if observed else None,
         p_value=sign_test(ahead, behind),

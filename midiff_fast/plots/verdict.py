@@ -110,27 +110,37 @@ def _difference(numbers: Numbers, index: int, row: int) -> str:
         "Median of structural minus functional onset over all runs: "
         f"{numbers.show('{:.0f}', *place, 'median_difference')} epochs"
     )
+    censored = {
+        name: sum(onset is None for onset in found[f"{name}_onsets"])
+        for name in ("functional", "structural")
+    }
     if found["interval"] is not None:
         low = numbers.show("{:.0f}", *place, "interval", 0)
         high = numbers.show("{:.0f}", *place, "interval", 1)
         text += f" (bootstrap 95 % interval {low} to {high})"
     elif len(found["functional_onsets"]) < FEWEST_FOR_INTERVAL:
         text += f" (no 95 % interval: {FEWEST_FOR_INTERVAL} runs are the fewest that can give one)"
-    censored = [
-        (name, sum(onset is None for onset in found[f"{name}_onsets"]))
-        for name in ("functional", "structural")
-    ]
+    else:
+        text += " (no 95 % interval: onsets that were not seen could set its ends)"
     missing = [
         f"{name} modularity never rose in {count} run{'s' if count > 1 else ''}"
-        for name, count in censored
+        for name, count in censored.items()
         if count
     ]
     if missing:
+        last = numbers.show("{:g}", *place, "censored_at")
         text += (
-            f"; {' and '.join(missing)}, counted as if it had risen at the end, so the difference "
-            "is a lower bound in size"
+            f"; {' and '.join(missing)}, counted as if at epoch {last}, the last at which an onset "
+            f"could be confirmed, so the median {_bound(**censored)}"
         )
     return text + "."
+
+
+def _bound(functional: int, structural: int) -> str:
+    """What a median says in which so many onsets of either kind are put as early as they can be."""
+    if functional and structural:
+        return "may be larger or smaller"
+    return "is at most this" if functional else "is at least this"
 
 
 def _sweep(entry: dict[str, Any]) -> str:

@@ -66,8 +66,18 @@ def test_counts_differences_and_sign_test() -> None:
     assert found.observed_pairs == 4
     assert found.median_difference_observed == pytest.approx(np.median([20, 30, -10, 0]))
     assert found.p_value == pytest.approx(1.0)
-    assert found.interval is not None
-    assert -45 <= found.interval[0] <= 0 <= found.interval[1] <= 55
+    assert found.censored_at == 70.0
+    assert found.interval is None  # of seven runs three have an onset that was not seen
+
+
+def test_a_censored_onset_gives_no_interval() -> None:
+    """A structural curve that never rises in seven runs of ten: the upper end is not known."""
+    late = np.stack([rise(30)] * 3 + [np.zeros(10)] * 7)
+    found = analysis.precedence(EPOCHS, [rise(10)] * 10, late, 0.1)
+    assert (found.functional_first, found.interval) == (10, None)
+    assert found.median_difference == pytest.approx(found.censored_at - 15)
+    seen = analysis.precedence(EPOCHS, [rise(10)] * 10, [rise(30)] * 10, 0.1)
+    assert seen.interval == pytest.approx((20.0, 20.0))
 
 
 def test_onsets_between_the_same_two_snapshots_have_no_order() -> None:

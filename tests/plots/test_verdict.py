@@ -65,7 +65,7 @@ def test_sentences_say_what_was_found() -> None:
     (found,) = verdict(made_up([20] * 4, [50, 50, NEVER, NEVER]))
     text = " ".join(found.sentences)
     assert "functional first: 4; structural first: 0; undecided: 0" in text
-    assert "structural modularity never rose in 2 runs" in text
+    assert "structural modularity never rose in 2 runs, counted as if at epoch 70, the last" in text
     assert "Q_cor 0.400 against 0.100 (higher in 4 of 4)" in text
     assert "Accuracy of the runs with the penalty: median 0.950, above 0.9 in 3 of 4" in text
     assert "median 0.50 nats, controls 2.50 (lower in 4 of 4)" in text
@@ -90,3 +90,24 @@ def test_fewer_than_six_runs_have_no_interval(runs: int, interval: str) -> None:
         assert interval in text
         assert "nan" not in text
         assert "None" not in text
+
+
+@pytest.mark.parametrize(
+    ("functional", "structural", "bound"),
+    [
+        ([20] * 8, [50] * 5 + [NEVER] * 3, "so the median is at least this"),
+        ([50] * 5 + [NEVER] * 3, [20] * 8, "so the median is at most this"),
+        # Both curves of a run, and each curve in a run of its own: no bound.
+        ([20] * 7 + [NEVER], [50] * 7 + [NEVER], "so the median may be larger or smaller"),
+        ([20] * 7 + [NEVER], [NEVER] + [50] * 7, "so the median may be larger or smaller"),
+        ([20] * 8, [50] * 8, None),
+    ],
+)
+def test_what_censored_onsets_leave_of_the_median(
+    functional: list[float], structural: list[float], bound: str | None
+) -> None:
+    (found,) = verdict(made_up(functional, structural))
+    (text,) = (sentence for sentence in found.sentences if sentence.startswith("Median"))
+    assert ("bootstrap 95 % interval" in text) == (bound is None)
+    assert ("no 95 % interval: onsets that were not seen" in text) == (bound is not None)
+    assert text.endswith(f"could be confirmed, {bound}." if bound else ").")
