@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ..analysis.precedence import FEWEST_FOR_INTERVAL
+from ..analysis.precedence import FEWEST_FOR_INTERVAL, sign_test
 from .numbers import Numbers
 from .precedence import headline_row
 
@@ -77,8 +77,15 @@ def _headline(row: dict[str, Any]) -> str:
     first, count = max(("Functional", functional), ("Structural", structural), key=lambda x: x[1])
     headline = f"{first} modularity came first in {count} of {runs} runs"
     if row["p_value"] >= SIGNIFICANT:
-        headline += ", too few to settle it"
+        few = _cannot_settle(functional + structural)
+        headline += ", too few to settle it" if few else ", which does not settle it"
     return headline
+
+
+def _cannot_settle(decided: int) -> bool:
+    """Whether the sign test could not settle the direction even if all decided runs agreed."""
+    p_value = sign_test(decided, 0)
+    return p_value is not None and p_value >= SIGNIFICANT
 
 
 def _counts(numbers: Numbers, index: int, row: int) -> str:
@@ -99,7 +106,12 @@ def _counts(numbers: Numbers, index: int, row: int) -> str:
         f"order and count as undecided ({'; '.join(counts)})."
     )
     if found["p_value"] is not None:
-        text += f" Exact sign test: p = {numbers.show('{:.2g}', *place, 'p_value')}."
+        text += f" Exact sign test: p = {numbers.show('{:.2g}', *place, 'p_value')}"
+        decided = found["functional_first"] + found["structural_first"]
+        if _cannot_settle(decided):
+            runs = "run" if decided == 1 else "runs"
+            text += f"; with {decided} decided {runs} it could not be below {SIGNIFICANT:g}"
+        text += "."
     return text
 
 

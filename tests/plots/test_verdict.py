@@ -16,6 +16,7 @@ from midiff_fast.plots import verdict
 
 EPOCHS = np.arange(0, 100, 10)
 NEVER = 1_000.0
+FIRST = "Functional modularity came first in"
 
 
 def made_up(functional: Sequence[float], structural: Sequence[float]) -> dict[str, Any]:
@@ -51,6 +52,10 @@ def made_up(functional: Sequence[float], structural: Sequence[float]) -> dict[st
         ([20] * 8, [50] * 8, "Functional modularity came first in 8 of 8 runs"),
         ([50] * 8, [20] * 8, "Structural modularity came first in 8 of 8 runs"),
         ([20] * 3, [50, NEVER, NEVER], "Functional modularity came first in 3 of 3 runs, too few"),
+        # Five runs that agree have p = 0.06, six 0.03.
+        ([20] * 5, [50] * 5, f"{FIRST} 5 of 5 runs, too few to settle it"),
+        ([20] * 5 + [NEVER] * 5, [50] * 5 + [NEVER] * 5, f"{FIRST} 5 of 10 runs, too few to"),
+        ([20] * 6 + [50] * 4, [50] * 6 + [20] * 4, f"{FIRST} 6 of 10 runs, which does not settle"),
         ([20, 50], [50, 20], "Undecided: functional first in 1, structural first in 1"),
         ([NEVER] * 4, [NEVER] * 4, "Undecided: neither modularity rose for good in any of 4"),
         ([20, NEVER], [20, NEVER], "Undecided: functional first in 0, structural first in 0 runs"),
@@ -111,3 +116,20 @@ def test_what_censored_onsets_leave_of_the_median(
     assert ("bootstrap 95 % interval" in text) == (bound is None)
     assert ("no 95 % interval: onsets that were not seen" in text) == (bound is not None)
     assert text.endswith(f"could be confirmed, {bound}." if bound else ").")
+
+
+@pytest.mark.parametrize(
+    ("agree", "differ", "words"),
+    [
+        (1, 0, "p = 1; with 1 decided run it could not be below 0.05."),
+        (4, 0, "p = 0.12; with 4 decided runs it could not be below 0.05."),
+        (6, 4, "p = 0.75."),
+        (8, 0, "p = 0.0078."),
+    ],
+)
+def test_what_the_sign_test_could_have_said(agree: int, differ: int, words: str) -> None:
+    functional, structural = [20] * agree + [50] * differ, [50] * agree + [20] * differ
+    (found,) = verdict(made_up(functional, structural))
+    assert any(sentence.endswith(f"Exact sign test: {words}") for sentence in found.sentences)
+    if differ == 0 and agree >= 6:
+        assert found.headline.endswith(f"{agree} of {agree} runs")
