@@ -77,7 +77,7 @@ def onset(epochs: Values, curve: Values, threshold: float) -> float | None:
         raise ValueError(f"curve: expected [{len(times)}], got [{len(values)}]")
     _check_epochs(times)
     _check_threshold(threshold)
-    return crossing(times, values, first_above(values, threshold), threshold)
+    return epoch_of(find_rise(times, values, threshold))
 
 
 def _check_epochs(times: Floats) -> None:
@@ -90,24 +90,35 @@ def _check_threshold(threshold: float) -> None:
         raise ValueError(f"threshold: expected a finite number, got {threshold}")
 
 
-def first_above(curve: Floats, threshold: float) -> int | None:
-    """The snapshot from which on a curve [K] is above a threshold for as long as ``onset`` asks."""
+@dataclass(frozen=True)
+class Rise:
+    """Where a curve comes above a threshold for good: the first ``snapshot`` above it, and the
+    ``epoch`` at which the line from the snapshot before crosses it."""
+
+    snapshot: int
+    epoch: float
+
+
+def find_rise(times: Floats, curve: Floats, threshold: float) -> Rise | None:
+    """The rise of a curve [K] that ``onset`` is the epoch of."""
     above = curve > threshold
     for start in range(len(curve) - CONFIRMING_SNAPSHOTS):
         if above[start : start + CONFIRMING_SNAPSHOTS + 1].all():
-            return start
+            return Rise(start, _crossing(times, curve, start, threshold))
     return None
 
 
-def crossing(times: Floats, values: Floats, after: int | None, threshold: float) -> float | None:
-    """When the line to snapshot ``after`` crosses the threshold; None where there is none."""
-    if after is None:
-        return None
+def _crossing(times: Floats, values: Floats, after: int, threshold: float) -> float:
     if after == 0:
         return float(times[0])
     before = after - 1
     share = (threshold - values[before]) / (values[after] - values[before])
     return float(times[before] + share * (times[after] - times[before]))
+
+
+def epoch_of(rise: Rise | None) -> float | None:
+    """The onset of a rise; None (censored) where there is none."""
+    return None if rise is None else rise.epoch
 
 
 def precedence(
@@ -121,17 +132,13 @@ def precedence(
         structural: normalised Q_str [R, K].
         threshold: on normalised Q.
     """
-    times, *both = check_curves(epochs, functional, structural)
+    times, first, second = check_curves(epochs, functional, structural)
     _check_threshold(threshold)
-    rises = [[first_above(curve, threshold) for curve in curves] for curves in both]
-    functional_onsets, structural_onsets = (
-        tuple(
-            crossing(times, curve, after, threshold)
-            for curve, after in zip(curves, found, strict=True)
-        )
-        for curves, found in zip(both, rises, strict=True)
-    )
-    ahead, behind = count_order(*rises)
+    functional_rises = [find_rise(times, curve, threshold) for curve in first]
+    structural_rises = [find_rise(times, curve, threshold) for curve in second]
+    ahead, behind = count_order(functional_rises, structural_rises)
+    functional_onsets = tuple(epoch_of(rise) for rise in functional_rises)
+    structural_onsets = tuple(epoch_of(rise) for rise in structural_rises)
     last = float(times[max(0, len(times) - 1 - CONFIRMING_SNAPSHOTS)])
     pairs = list(zip(functional_onsets, structural_onsets, strict=True))
     bounded = np.array([_at_least(other, last) - _at_least(one, last) for one, other in pairs])
@@ -178,22 +185,20 @@ def check_curves(
 
 
 def count_order(
-    functional: Sequence[int | None], structural: Sequence[int | None]
+    functional: Sequence[Rise | None], structural: Sequence[Rise | None]
 ) -> tuple[int, int]:
     """In how many runs the functional, and in how many the structural curve rose first.
 
     Args:
-        functional: per run the snapshot found by ``first_above``, None where there is none.
-        structural: the same. Where both are one, the curves rose since the snapshot before: that
-            has no order.
+        functional: one per run; None lies after all that was confirmed.
+        structural: the same. Two rises at one snapshot have no order: both were since the last.
     """
-    # Whatever was not confirmed lies after all that was: infinity orders it.
     pairs = [(_rank(one), _rank(other)) for one, other in zip(functional, structural, strict=True)]
     return sum(one < other for one, other in pairs), sum(one > other for one, other in pairs)
 
 
-def _rank(snapshot: int | None) -> float:
-    return np.inf if snapshot is None else snapshot
+def _rank(rise: Rise | None) -> float:
+    return np.inf if rise is None else rise.snapshot
 
 
 def _at_least(value: float | None, last: float) -> float:

@@ -52,7 +52,7 @@ def _of_weight(numbers: Numbers, index: int) -> Verdict:
     sentences = [_counts(numbers, index, row)]
     if entry["sweep"][row]["functional_first"] + entry["sweep"][row]["structural_first"]:
         sentences.append(_difference(numbers, index, row))
-    sentences.append(_sweep(entry))
+    sentences += [_sweep(entry), _half_height(numbers, index)]
     summary = _summary_of(numbers, weight)
     comparison = _comparison_of(numbers, weight)
     if comparison is None:
@@ -165,6 +165,23 @@ def _sweep(entry: dict[str, Any]) -> str:
         f"{functional}, structural at {structural}, neither at "
         f"{len(sweep) - functional - structural}."
     )
+
+
+def _half_height(numbers: Numbers, index: int) -> str:
+    place = ("precedence", index, "half_height")
+    functional, structural, undecided = (
+        numbers.show("{:d}", *place, key)
+        for key in ("functional_first", "structural_first", "undecided")
+    )
+    text = (
+        "At half of each curve's own final height, which does not favour the one that rises "
+        f"higher: functional first: {functional}; structural first: {structural}; undecided: "
+        f"{undecided} (also runs in which one ends no higher than "
+        f"{numbers.show('{:g}', *place, 'floor')})."
+    )
+    if numbers.value(*place, "p_value") is not None:
+        text += f" Exact sign test: p = {numbers.show('{:.2g}', *place, 'p_value')}."
+    return text
 
 
 def _summary_of(numbers: Numbers, weight: float) -> tuple[str, int]:

@@ -125,6 +125,13 @@ def test_precedence_is_that_of_the_curves(result: dict[str, Any]) -> None:
             assert row["structural_onsets"] == expected
             counts = row["functional_first"] + row["structural_first"] + row["undecided"]
             assert counts == len(curves)
+        halves = entry["half_height"]
+        for name, measure in (("functional", "Q_cor"), ("structural", "Q_str")):
+            for onset, curve in zip(halves[f"{name}_onsets"], curves, strict=True):
+                values = curve[f"{measure}_normalised"]
+                end = np.mean(values[-3:])
+                expected_onset = analysis.onset(EPOCHS, values, end / 2) if end > 0.05 else None
+                assert onset == expected_onset
         assert entry["threshold"] in [row["threshold"] for row in entry["sweep"]]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from midiff_fast.analysis import half_height
 from midiff_fast.analysis.compare import MEASURES, compare_with_control, summarise
 from midiff_fast.analysis.precedence import precedence_sweep
 from midiff_fast.plots import verdict
@@ -35,7 +36,8 @@ def made_up(functional: Sequence[float], structural: Sequence[float]) -> dict[st
         for starts in (functional, structural)
     )
     sweep = [asdict(row) for row in precedence_sweep(EPOCHS, first, second)]
-    entry = {"mi_weight": 0.1, "members": [], "threshold": 0.1, "sweep": sweep}
+    halves = asdict(half_height(EPOCHS, first, second))
+    entry = {"mi_weight": 0.1, "threshold": 0.1, "sweep": sweep, "half_height": halves}
     control = {**entry, "mi_weight": 0.0}
     return {
         "members": members,
@@ -133,3 +135,10 @@ def test_what_the_sign_test_could_have_said(agree: int, differ: int, words: str)
     assert any(sentence.endswith(f"Exact sign test: {words}") for sentence in found.sentences)
     if differ == 0 and agree >= 6:
         assert found.headline.endswith(f"{agree} of {agree} runs")
+
+
+def test_half_height_is_told() -> None:
+    (found,) = verdict(made_up([20] * 4, [50, 50, 10, NEVER]))
+    (text,) = (sentence for sentence in found.sentences if sentence.startswith("At half"))
+    assert "functional first: 2; structural first: 1; undecided: 1 (also runs in which" in text
+    assert text.endswith("one ends no higher than 0.05). Exact sign test: p = 1.")
