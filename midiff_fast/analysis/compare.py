@@ -20,7 +20,7 @@ MEASURES = (
     "D_out",
     "fresh_critic",
 )
-"""Final measures that are compared; ``fresh_critic`` is the held-out mutual information."""
+"""Final measures that are compared; ``fresh_critic`` is the bound on mutual information."""
 
 STRUCTURED = 0.1
 """A run differentiated structurally if its raw Q_str exceeds this (Tomoda et al. 2025)."""

@@ -105,8 +105,8 @@ CATALOGUE: tuple[Entry, ...] = (
         "Mutual information between the groups",
         "Estimates for the finished networks on sequences that no critic was trained on. The run's "
         "own critic is evaluated as in training, with noise on the joint pairs only; the fresh one "
-        "has noise on both groups, so that its value bounds mutual information alone. Shuffled "
-        "pairs should give zero.",
+        "has noise on both groups, so that its value bounds mutual information alone, from below. "
+        "Shuffled pairs should give zero.",
         "analysis.json: members[…].information",
         information_figure,
     ),

@@ -225,14 +225,15 @@ def _information(
 ) -> str:
     place = (*summary, "measures", "fresh_critic")
     text = (
-        "Mutual information between the groups by a freshly trained critic on held-out sequences: "
-        f"median {numbers.show('{:.2f}', *place, 'median')} nats"
+        "Mutual information between the groups, of which a freshly trained critic finds a lower "
+        "bound on held-out sequences: median at least "
+        f"{numbers.show('{:.2f}', *place, 'median')} nats"
     )
     if comparison is not None:
         control = (*comparison, "measures", "fresh_critic")
         text += (
-            f", controls {numbers.show('{:.2f}', *control, 'median_control')} (lower in "
-            f"{numbers.show('{:d}', *control, 'lower')} of "
+            f", controls at least {numbers.show('{:.2f}', *control, 'median_control')} "
+            f"(the bound is lower in {numbers.show('{:d}', *control, 'lower')} of "
             f"{numbers.show('{:d}', *control, 'pairs')})"
         )
     members = numbers.value("members")

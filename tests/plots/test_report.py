@@ -132,6 +132,7 @@ def test_numbers_of_the_report_are_those_of_the_analysis(reported: RunDirectory)
         assert float(text.replace("−", "-")) == pytest.approx(
             expected, abs=0.51 * 10**-digits, rel=0.05
         )
+    assert "<th>MI ≥ (nats)</th>" in reported.report_path.read_text()  # a bound, not a value
     titles = {title for _, title, _ in page.data}
     for member in range(2):
         for name in ("accuracy", "Q_cor", "Q_str", "D_cor", "D_in", "D_out"):
