@@ -194,4 +194,8 @@ def test_a_directory_without_analysis_is_refused(
     directory.analysis_path.write_text("{")
     with pytest.raises(RunError, match=r"analysis\.json"):
         plots.report(directory.path)
+    for other in ('{"format": 1}', "[]"):
+        directory.analysis_path.write_text(other)
+        with pytest.raises(RunError, match=r"analysis\.json: expected format 2, got .* again$"):
+            plots.report(directory.path)
     assert not directory.report_path.exists()
