@@ -11,6 +11,7 @@ from .components import PrincipalComponents, principal_components
 from .correlation import pearson, unit_correlation, unit_target_correlation
 from .determination import r_squared
 from .groups import group_labels, halves
+from .half_height import HalfHeight, half_height
 from .held_out import CriticBudget, held_out_information
 from .modularity import Modularity, modularity
 from .precedence import THRESHOLDS, Precedence, onset, precedence, precedence_sweep
@@ -23,6 +24,7 @@ __all__ = [
     "BlockHistograms",
     "Communities",
     "CriticBudget",
+    "HalfHeight",
     "Modularity",
     "Precedence",
     "PrincipalComponents",
@@ -32,6 +34,7 @@ __all__ = [
     "communities",
     "correlation_adjacency",
     "group_labels",
+    "half_height",
     "halves",
     "held_out_information",
     "modularity",

@@ -20,7 +20,7 @@ MEASURES = (
     "D_out",
     "fresh_critic",
 )
-"""Final measures that are compared; ``fresh_critic`` is the held-out mutual information."""
+"""Final measures that are compared; ``fresh_critic`` is the bound on mutual information."""
 
 STRUCTURED = 0.1
 """A run differentiated structurally if its raw Q_str exceeds this (Tomoda et al. 2025)."""
@@ -37,8 +37,9 @@ def compare_with_control(members: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Per weight λ > 0, each measure paired by seed with the run of λ = 0.
 
     Per measure: number of ``pairs``, medians of both, the ``median_difference`` (run minus
-    control) with its bootstrap 95 % ``interval``, in how many pairs the run is ``higher`` or
-    ``lower``, and the exact sign test's ``p_value``. Empty without controls.
+    control) with its bootstrap 95 % ``interval`` (None for fewer pairs than can give one, six), in
+    how many pairs the run is ``higher`` or ``lower``, and the exact sign test's ``p_value``. Empty
+    without controls.
     """
     controls = {m["seed"]: m for m in members if m["mi_weight"] == 0.0}
     results = []

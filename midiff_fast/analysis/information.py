@@ -32,7 +32,8 @@ def information_estimates(
 ) -> list[dict[str, float | None]]:
     """Per member, in nats, all on sequences that no critic was trained on:
 
-    ``fresh_critic``: a critic trained from nothing on the finished network's activity;
+    ``fresh_critic``: a critic trained from nothing on the finished network's activity, which finds
+    a lower bound of the mutual information, apart from sampling errors;
     ``shuffled_null``: the same procedure where all pairs were broken (should be 0);
     ``run_critic``: the run's own last critic, as training evaluates it (None if it had none);
     ``limit``: log of the number of samples, which no such estimate can exceed.

@@ -19,6 +19,7 @@ from ..runs.files import write_file
 from ..tasks import Task, build_task
 from .compare import compare_with_control, summarise
 from .examples import choose_examples, example
+from .half_height import half_height
 from .held_out import CriticBudget
 from .information import information_estimates
 from .precedence import precedence_sweep
@@ -27,7 +28,7 @@ from .snapshot import SCALARS, Conventions, Network, curve_point, final_details
 
 Arrays = Mapping[str, NDArray[Any]]
 
-FORMAT = 1
+FORMAT = 2
 """Of analysis.json; raised when a key changes its meaning."""
 
 THRESHOLD = 0.1
@@ -198,12 +199,14 @@ def _precedence(epochs: list[int], members: list[dict[str, Any]]) -> list[dict[s
             for name in ("Q_cor_normalised", "Q_str_normalised")
         )
         sweep = precedence_sweep(epochs, functional, structural)
+        halves = half_height(epochs, functional, structural)
         results.append(
             {
                 "mi_weight": weight,
                 "members": [member["index"] for member in chosen],
                 "threshold": THRESHOLD,
                 "sweep": [asdict(row) for row in sweep],
+                "half_height": asdict(halves),
             }
         )
     return results

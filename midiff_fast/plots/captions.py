@@ -6,7 +6,6 @@ import numpy as np
 
 from .components import changes_sign, parting_targets
 from .data import RunData
-from .graphs import split_correlation
 from .signals import has_pulses
 
 PER_SEQUENCE = "within each held-out sequence, averaged over the sequences"
@@ -59,12 +58,7 @@ def communities(run: RunData) -> str:
     """Sequences that are not pooled have a correlation graph of their own for the communities."""
     graph = ""
     if run.conventions.sequences == "absolute":
-        graph = (
-            " Edges between correlated units are magnitudes of averages over the sequences."
-            if split_correlation(run.members[run.examples[0]["member"]])
-            else " Communities of the correlations are by magnitudes of averages over the "
-            "sequences. This analysis did not keep them: drawn are averages of the magnitudes."
-        )
+        graph = " Edges between correlated units are magnitudes of averages over the sequences."
     return (
         "Two communities found by greedy modularity in the graph of correlations and in the graph "
         f"of recurrent weights, of a typical run and of its control.{graph} Colour is the given "
@@ -81,12 +75,12 @@ def information(run: RunData) -> str:
     elif critic.noise_on_shuffled:
         noise = (
             ". Like the fresh one it has noise on both groups before any shuffling, so that both "
-            "values bound mutual information alone"
+            "values bound mutual information alone, from below"
         )
     else:
         noise = (
             ", with noise on the joint pairs only; the fresh one has noise on both groups, so that "
-            "its value bounds mutual information alone"
+            "its value bounds mutual information alone, from below"
         )
     return (
         "Estimates for the finished networks on sequences that no critic was trained on. The run's "

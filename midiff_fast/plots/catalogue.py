@@ -50,7 +50,8 @@ CATALOGUE: tuple[Entry, ...] = (
         "What came first",
         "Left: functional and structural modularity of every run with the penalty (thin) and their "
         "means (thick); the dotted line is the threshold. Middle: when each run's curves rose "
-        "above it and stayed for two more snapshots; an open mark in the column “none” never did. "
+        "above it and stayed for two more snapshots, on straight lines between snapshots (two that "
+        "rose between the same ones have no order); an open mark in the column “none” never did. "
         "Right: how many runs go which way at every threshold.",
         "analysis.json: precedence, members[…].curves",
         precedence_figure,

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from ..analysis.run import conventions
+from ..analysis.run import FORMAT, conventions
 from ..analysis.snapshot import Conventions
 from ..runs import RunConfig, RunDirectory, RunError
 from ..runs.directory import Arrays
@@ -77,7 +77,8 @@ def load(directory: str | Path) -> RunData:
     """Read a run directory.
 
     Raises:
-        RunError: there is no run, it has not been analysed, or a file of it cannot be read.
+        RunError: there is no run, it has not been analysed by this version, or a file of it cannot
+            be read.
     """
     run = RunDirectory(directory)
     config = run.read_config()
@@ -87,6 +88,11 @@ def load(directory: str | Path) -> RunData:
         analysis = json.loads(read_text(run.analysis_path))
     except json.JSONDecodeError as error:
         raise RunError(f"cannot read {run.analysis_path}: {error}") from None
+    found = analysis.get("format") if isinstance(analysis, dict) else None
+    if found != FORMAT:
+        raise RunError(
+            f"{run.analysis_path}: expected format {FORMAT}, got {found}: analyse the run again"
+        )
     metrics = run.read_metrics() if run.metrics_path.is_file() else pd.DataFrame()
     return RunData(run, config, analysis, run.read_snapshots(), metrics)
 

@@ -43,18 +43,10 @@ def communities_figure(run: RunData) -> Figure:
     return figure
 
 
-def split_correlation(member: dict[str, Any]) -> list[list[float]] | None:
-    """The correlations [N, N] whose graph was split, where they are not ``correlation`` itself.
-
-    None too for an analysis that did not keep them.
-    """
-    found: list[list[float]] | None = member["final"].get("community_correlation")
-    return found
-
-
 def _adjacency(run: RunData, member: dict[str, Any], kind: str) -> np.ndarray:
     if kind == "functional":
-        matrix = split_correlation(member) or member["final"]["correlation"]
+        final = member["final"]
+        matrix = final["community_correlation"] or final["correlation"]
         return adjacency_of_correlation(np.array(matrix))
     return structural_adjacency(run.parameter("weight_hh", member["index"]))
 

@@ -91,8 +91,9 @@ def run_table(run: RunData) -> str:
         f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>\n'
         + "\n".join(lines)
         + "</tbody></table></div>\n<p class='source'>Measured on held-out sequences at the last "
-        "snapshot. Q raw, and Q / Q<sub>max</sub>; MI by a fresh critic. Rest on a number to see "
-        "its place in analysis.json; in the page's source it has all its digits.</p>"
+        "snapshot. Q raw, and Q / Q<sub>max</sub>; MI is at least what a fresh critic finds. Rest "
+        "on a number to see its place in analysis.json; in the page's source it has all its "
+        "digits.</p>"
     )
 
 

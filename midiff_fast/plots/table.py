@@ -25,7 +25,7 @@ _COLUMNS: tuple[Column, ...] = (
     ("D_cor", ("final", "D_cor"), "{:.3f}"),
     ("D_out", ("final", "D_out"), "{:.3f}"),
     ("D_in", ("final", "D_in"), "{:.3f}"),
-    ("MI (nats)", ("information", "fresh_critic"), "{:.2f}"),
+    ("MI ≥ (nats)", ("information", "fresh_critic"), "{:.2f}"),
 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from ..analysis.precedence import FEWEST_FOR_INTERVAL, sign_test
 from .numbers import Numbers
 from .precedence import headline_row
 
@@ -51,7 +52,7 @@ def _of_weight(numbers: Numbers, index: int) -> Verdict:
     sentences = [_counts(numbers, index, row)]
     if entry["sweep"][row]["functional_first"] + entry["sweep"][row]["structural_first"]:
         sentences.append(_difference(numbers, index, row))
-    sentences.append(_sweep(entry))
+    sentences += [_sweep(entry), _half_height(numbers, index)]
     summary = _summary_of(numbers, weight)
     comparison = _comparison_of(numbers, weight)
     if comparison is None:
@@ -76,8 +77,15 @@ def _headline(row: dict[str, Any]) -> str:
     first, count = max(("Functional", functional), ("Structural", structural), key=lambda x: x[1])
     headline = f"{first} modularity came first in {count} of {runs} runs"
     if row["p_value"] >= SIGNIFICANT:
-        headline += ", too few to settle it"
+        few = _cannot_settle(functional + structural)
+        headline += ", too few to settle it" if few else ", which does not settle it"
     return headline
+
+
+def _cannot_settle(decided: int) -> bool:
+    """Whether the sign test could not settle the direction even if all decided runs agreed."""
+    p_value = sign_test(decided, 0)
+    return p_value is not None and p_value >= SIGNIFICANT
 
 
 def _counts(numbers: Numbers, index: int, row: int) -> str:
@@ -94,10 +102,16 @@ def _counts(numbers: Numbers, index: int, row: int) -> str:
     threshold = numbers.show("{:g}", *place, "threshold")
     text = (
         f"A modularity counts as risen when Q / {numbers.symbol('Q_max')} exceeds {threshold} and "
-        f"stays above for two more snapshots ({'; '.join(counts)})."
+        f"stays above for two more snapshots; two that rose between the same two snapshots have no "
+        f"order and count as undecided ({'; '.join(counts)})."
     )
     if found["p_value"] is not None:
-        text += f" Exact sign test: p = {numbers.show('{:.2g}', *place, 'p_value')}."
+        text += f" Exact sign test: p = {numbers.show('{:.2g}', *place, 'p_value')}"
+        decided = found["functional_first"] + found["structural_first"]
+        if _cannot_settle(decided):
+            runs = "run" if decided == 1 else "runs"
+            text += f"; with {decided} decided {runs} it could not be below {SIGNIFICANT:g}"
+        text += "."
     return text
 
 
@@ -108,25 +122,37 @@ def _difference(numbers: Numbers, index: int, row: int) -> str:
         "Median of structural minus functional onset over all runs: "
         f"{numbers.show('{:.0f}', *place, 'median_difference')} epochs"
     )
+    censored = {
+        name: sum(onset is None for onset in found[f"{name}_onsets"])
+        for name in ("functional", "structural")
+    }
     if found["interval"] is not None:
         low = numbers.show("{:.0f}", *place, "interval", 0)
         high = numbers.show("{:.0f}", *place, "interval", 1)
         text += f" (bootstrap 95 % interval {low} to {high})"
-    censored = [
-        (name, sum(onset is None for onset in found[f"{name}_onsets"]))
-        for name in ("functional", "structural")
-    ]
+    elif len(found["functional_onsets"]) < FEWEST_FOR_INTERVAL:
+        text += f" (no 95 % interval: {FEWEST_FOR_INTERVAL} runs are the fewest that can give one)"
+    else:
+        text += " (no 95 % interval: onsets that were not seen could set its ends)"
     missing = [
         f"{name} modularity never rose in {count} run{'s' if count > 1 else ''}"
-        for name, count in censored
+        for name, count in censored.items()
         if count
     ]
     if missing:
+        last = numbers.show("{:g}", *place, "censored_at")
         text += (
-            f"; {' and '.join(missing)}, counted as if it had risen at the end, so the difference "
-            "is a lower bound in size"
+            f"; {' and '.join(missing)}, counted as if at epoch {last}, the last at which an onset "
+            f"could be confirmed, so the median {_bound(**censored)}"
         )
     return text + "."
+
+
+def _bound(functional: int, structural: int) -> str:
+    """What a median says in which so many onsets of either kind are put as early as they can be."""
+    if functional and structural:
+        return "may be larger or smaller"
+    return "is at most this" if functional else "is at least this"
 
 
 def _sweep(entry: dict[str, Any]) -> str:
@@ -139,6 +165,23 @@ def _sweep(entry: dict[str, Any]) -> str:
         f"{functional}, structural at {structural}, neither at "
         f"{len(sweep) - functional - structural}."
     )
+
+
+def _half_height(numbers: Numbers, index: int) -> str:
+    place = ("precedence", index, "half_height")
+    functional, structural, undecided = (
+        numbers.show("{:d}", *place, key)
+        for key in ("functional_first", "structural_first", "undecided")
+    )
+    text = (
+        "At half of each curve's own final height, which does not favour the one that rises "
+        f"higher: functional first: {functional}; structural first: {structural}; undecided: "
+        f"{undecided} (also runs in which one ends no higher than "
+        f"{numbers.show('{:g}', *place, 'floor')})."
+    )
+    if numbers.value(*place, "p_value") is not None:
+        text += f" Exact sign test: p = {numbers.show('{:.2g}', *place, 'p_value')}."
+    return text
 
 
 def _summary_of(numbers: Numbers, weight: float) -> tuple[str, int]:
@@ -182,14 +225,15 @@ def _information(
 ) -> str:
     place = (*summary, "measures", "fresh_critic")
     text = (
-        "Mutual information between the groups by a freshly trained critic on held-out sequences: "
-        f"median {numbers.show('{:.2f}', *place, 'median')} nats"
+        "Mutual information between the groups, of which a freshly trained critic finds a lower "
+        "bound on held-out sequences: median at least "
+        f"{numbers.show('{:.2f}', *place, 'median')} nats"
     )
     if comparison is not None:
         control = (*comparison, "measures", "fresh_critic")
         text += (
-            f", controls {numbers.show('{:.2f}', *control, 'median_control')} (lower in "
-            f"{numbers.show('{:d}', *control, 'lower')} of "
+            f", controls at least {numbers.show('{:.2f}', *control, 'median_control')} "
+            f"(the bound is lower in {numbers.show('{:d}', *control, 'lower')} of "
             f"{numbers.show('{:d}', *control, 'pairs')})"
         )
     members = numbers.value("members")

@@ -125,6 +125,13 @@ def test_precedence_is_that_of_the_curves(result: dict[str, Any]) -> None:
             assert row["structural_onsets"] == expected
             counts = row["functional_first"] + row["structural_first"] + row["undecided"]
             assert counts == len(curves)
+        halves = entry["half_height"]
+        for name, measure in (("functional", "Q_cor"), ("structural", "Q_str")):
+            for onset, curve in zip(halves[f"{name}_onsets"], curves, strict=True):
+                values = curve[f"{measure}_normalised"]
+                end = np.mean(values[-3:])
+                expected_onset = analysis.onset(EPOCHS, values, end / 2) if end > 0.05 else None
+                assert onset == expected_onset
         assert entry["threshold"] in [row["threshold"] for row in entry["sweep"]]
 
 
@@ -138,6 +145,7 @@ def test_comparison_pairs_the_runs_of_a_seed(result: dict[str, Any]) -> None:
     assert found["median_difference"] == pytest.approx(np.median(differences))
     assert (found["higher"], found["lower"]) == (2, 0)
     assert found["p_value"] == pytest.approx(0.5)
+    assert found["interval"] is None  # two pairs cannot give one
     summary = {entry["mi_weight"]: entry for entry in result["summary"]}
     assert summary[0.1]["runs"] == 2
     assert summary[0.1]["measures"]["Q_str"]["largest"] == max(final[0.1, 5], final[0.1, 6])

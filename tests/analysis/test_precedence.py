@@ -66,8 +66,35 @@ def test_counts_differences_and_sign_test() -> None:
     assert found.observed_pairs == 4
     assert found.median_difference_observed == pytest.approx(np.median([20, 30, -10, 0]))
     assert found.p_value == pytest.approx(1.0)
-    assert found.interval is not None
-    assert -45 <= found.interval[0] <= 0 <= found.interval[1] <= 55
+    assert found.censored_at == 70.0
+    assert found.interval is None  # of seven runs three have an onset that was not seen
+
+
+def test_a_censored_onset_gives_no_interval() -> None:
+    """A structural curve that never rises in seven runs of ten: the upper end is not known."""
+    late = np.stack([rise(30)] * 3 + [np.zeros(10)] * 7)
+    found = analysis.precedence(EPOCHS, [rise(10)] * 10, late, 0.1)
+    assert (found.functional_first, found.interval) == (10, None)
+    assert found.median_difference == pytest.approx(found.censored_at - 15)
+    seen = analysis.precedence(EPOCHS, [rise(10)] * 10, [rise(30)] * 10, 0.1)
+    assert seen.interval == pytest.approx((20.0, 20.0))
+
+
+def test_onsets_between_the_same_two_snapshots_have_no_order() -> None:
+    """The line of an abrupt curve crosses early between its snapshots, that of a slow one late."""
+    jump, slow = np.where(EPOCHS >= 20, 0.9, 0.0), np.where(EPOCHS >= 20, 0.11, 0.0)
+    late = np.where(EPOCHS >= 30, 0.9, 0.0)
+    start = np.full(10, 0.5)
+    functional = np.stack([jump, slow, start, jump, slow])
+    structural = np.stack([slow, jump, start, late, late])
+    found = analysis.precedence(EPOCHS, functional, structural, 0.1)
+    assert (found.functional_first, found.structural_first, found.undecided) == (2, 0, 3)
+    assert found.p_value == pytest.approx(0.5)
+    # The interpolated differences stay.
+    slow_onset, jump_onset, late_onset = 10 + 10 / 1.1, 10 + 10 / 9, 20 + 10 / 9
+    between = slow_onset - jump_onset
+    differences = [between, -between, 0, late_onset - jump_onset, late_onset - slow_onset]
+    assert found.median_difference == pytest.approx(np.median(differences))
 
 
 def test_a_clear_case_and_its_mirror_image() -> None:
@@ -83,6 +110,18 @@ def test_a_clear_case_and_its_mirror_image() -> None:
     assert (mirrored.functional_first, mirrored.structural_first) == (0, 10)
     assert mirrored.median_difference == pytest.approx(-20.0, abs=1.5)
     assert mirrored.p_value == found.p_value
+
+
+def test_five_runs_give_no_interval_and_six_do() -> None:
+    """The smallest and the largest of five values hold the median in less than 95 % of cases."""
+    assert 1 - 2.0 ** (1 - 5) < 0.95 <= 1 - 2.0 ** (1 - 6)
+    early, late = rise(10), [rise(start) for start in (20, 25, 30, 35, 40, 45)]
+    five = analysis.precedence(EPOCHS, [early] * 5, late[:5], 0.1)
+    assert five.interval is None
+    assert five.median_difference == pytest.approx(20.0, abs=1.5)
+    six = analysis.precedence(EPOCHS, [early] * 6, late, 0.1)
+    assert six.interval is not None
+    assert 8.0 < six.interval[0] < six.interval[1] < 37.0
 
 
 def test_interval_of_the_median_against_scipy() -> None:

@@ -132,6 +132,7 @@ def test_numbers_of_the_report_are_those_of_the_analysis(reported: RunDirectory)
         assert float(text.replace("−", "-")) == pytest.approx(
             expected, abs=0.51 * 10**-digits, rel=0.05
         )
+    assert "<th>MI ≥ (nats)</th>" in reported.report_path.read_text()  # a bound, not a value
     titles = {title for _, title, _ in page.data}
     for member in range(2):
         for name in ("accuracy", "Q_cor", "Q_str", "D_cor", "D_in", "D_out"):
@@ -193,4 +194,8 @@ def test_a_directory_without_analysis_is_refused(
     directory.analysis_path.write_text("{")
     with pytest.raises(RunError, match=r"analysis\.json"):
         plots.report(directory.path)
+    for other in ('{"format": 1}', "[]"):
+        directory.analysis_path.write_text(other)
+        with pytest.raises(RunError, match=r"analysis\.json: expected format 2, got .* again$"):
+            plots.report(directory.path)
     assert not directory.report_path.exists()

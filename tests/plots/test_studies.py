@@ -209,15 +209,6 @@ def test_the_graph_that_was_split_is_kept_and_drawn(load: Load, study: str) -> N
     assert drawn(figure_of(run, "communities")) == strongest(split)
 
 
-def test_an_analysis_without_that_graph_is_drawn_and_says_so(load: Load) -> None:
-    run = load("separation")
-    final = run.members[0]["final"]
-    final["correlation"] = another_graph()
-    assert strongest(final.pop("community_correlation")) != strongest(final["correlation"])
-    assert drawn(figure_of(run, "communities")) == strongest(final["correlation"])
-    assert "This analysis did not keep them" in caption_of(run, "communities")
-
-
 def test_the_legend_has_no_community(load: Load) -> None:
     run = load("working-memory")
     run.members[0]["final"]["communities"]["functional"]["labels"] = [1] * UNITS
