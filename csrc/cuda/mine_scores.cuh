@@ -30,8 +30,7 @@ __global__ void __launch_bounds__(kMineThreads) mine_score(MineTask<T> all, int6
   task.scores[half * l.chunk + row] = score;
   double* shared = shared_memory<double>();
   if (half == 0) {
-    const double sum =
-        over_block<kMineThreads>(static_cast<double>(score), shared, Add{});
+    const double sum = over_block<kMineThreads>(static_cast<double>(score), shared, Add{});
     if (threadIdx.x == 0) task.block_sums[number * kHalves * l.row_blocks + blockIdx.x] = sum;
   } else {
     const double largest =
