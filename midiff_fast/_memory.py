@@ -48,7 +48,7 @@ def freed_memory_kept() -> Iterator[None]:
         mallopt(_MMAP_MAX, _MMAP_DEFAULT)
         mallopt(_TRIM_THRESHOLD, _TRIM_DEFAULT)
         mallopt(_TOP_PAD, _TOP_DEFAULT)
-        library.malloc_trim(0)
+        return_freed_memory()
 
 
 def return_freed_memory() -> None:

@@ -94,11 +94,11 @@ MF_HD void multiply_block(Tiles& tiles, float* sums, int64_t sums_step, bool add
     tiles.template zero<3>();
   }
   for (int64_t k = 0; k < depth; ++k) {
-    const uint32_t* second_part = right + (right_parts - 1) * kTileWords;
+    const uint32_t* last_part = right + (right_parts - 1) * kTileWords;
     tiles.template load<4>(left);
-    tiles.template load<6>(second_part);
+    tiles.template load<6>(last_part);
     tiles.template multiply<0, 4, 6>();
-    tiles.template load<7>(second_part + right_step);
+    tiles.template load<7>(last_part + right_step);
     tiles.template multiply<1, 4, 7>();
     tiles.template load<5>(left + left_step);
     tiles.template multiply<2, 5, 6>();
